@@ -1,0 +1,1 @@
+"""Opening, verifying and running sealed bundles with ONNX Runtime."""
