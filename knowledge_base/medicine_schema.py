@@ -1,0 +1,80 @@
+"""The schema of medicine entries: which disease, state, allergy or co-medicine makes an order doubtful is data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from knowledge_base.schema import Content, Identifier
+
+Severity = Literal["serious", "caution", "note"]
+
+
+class Doubt(Content):
+    """A rule that makes an order doubtful: condition over the record, kind, severity, message, source, examples."""
+
+    id: Identifier
+    when: str
+    kind: Literal["allergy", "contraindication", "pregnancy", "lactation", "age", "renal", "hepatic", "dose"]
+    severity: Severity
+    message: str
+    source: str
+    fires: tuple[str, ...] = ()
+    must_not_fire: tuple[str, ...] = ()
+    enabled: bool = True
+
+
+class DoseRange(Content):
+    """Usual doses: per single dose and per day, adults; per kg and day for children."""
+
+    route: str = "po"
+    unit: str
+    single: tuple[float, float] | None = None
+    daily: tuple[float, float] | None = None
+    daily_max: float | None = None
+    per_kg_daily: tuple[float, float] | None = None
+    child_daily_max: float | None = None
+    frequency: str | None = None
+    source: str = "estimate"
+
+
+class Interaction(Content):
+    """An interaction with a medicine or a class of medicines."""
+
+    id: Identifier
+    with_: str = Field(alias="with")
+    severity: Severity
+    mechanism: str
+    message: str
+    source: str
+    enabled: bool = True
+
+
+class MedicineEntry(Content):
+    """A medicine of primary care, by generic name."""
+
+    id: Identifier
+    name: str
+    aliases: tuple[str, ...] = ()
+    atc: str
+    drug_class: Identifier
+    allergy_classes: tuple[Identifier, ...] = ()
+    ingredients: tuple[Identifier, ...] = ()
+    indications: tuple[str, ...] = ()
+    indication_diseases: tuple[Identifier, ...] = ()
+    chronic: bool = False
+    doubts: tuple[Doubt, ...] = ()
+    interactions: tuple[Interaction, ...] = ()
+    doses: tuple[DoseRange, ...] = ()
+    notes: str | None = None
+
+    def conditions(self) -> Iterator[tuple[str, str]]:
+        """Every condition with its place."""
+        for doubt in self.doubts:
+            yield f"doubts.{doubt.id}", doubt.when
+
+    def named_diseases(self) -> Iterator[str]:
+        """Every disease id that the entry names outside its conditions."""
+        yield from self.indication_diseases
