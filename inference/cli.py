@@ -1,0 +1,258 @@
+"""The `xinglin` command: JSON Lines in and out, and the service."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from tqdm import tqdm
+
+from data_contracts.problems import XinglinError
+from inference.lines import answer_lines, opened, read_lines
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="杏林：基层诊疗辅助。结果供医生参考。")
+knowledge = typer.Typer(no_args_is_help=True, help="知识库：检查、检索、查看、导入编码表、本地补充。")
+models = typer.Typer(no_args_is_help=True, help="模型包：校验、列出、启用。")
+app.add_typer(knowledge, name="knowledge")
+app.add_typer(models, name="models")
+
+Source = Annotated[str, typer.Argument(help="输入文件（JSON Lines；- 为标准输入；.txt 为一份病历）")]
+Out = Annotated[str, typer.Option("--out", help="输出文件（- 为标准输出）")]
+
+
+def _engine() -> Any:
+    from inference.engine import Engine
+
+    return Engine()
+
+
+def _lines(source: str, out: str, answer: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
+    if source != "-" and not Path(source).is_file():
+        raise typer.BadParameter(f"没有这个文件：{source}")
+    with opened(source, "rb") as stream, opened(out, "wb") as sink, tqdm(unit="条", disable=not sys.stderr.isatty()) as bar:
+        total, errors = answer_lines(read_lines(stream, whole_text=source.endswith(".txt")), answer, sink, progress=lambda n: _advance(bar, n))
+    if errors:
+        print(f"共 {total} 条，其中 {errors} 条有误（见各行 error）", file=sys.stderr)
+
+
+def _advance(bar: Any, count: int) -> None:
+    bar.update(count)
+
+
+@app.command()
+def diagnose(source: Source, out: Out = "-") -> None:
+    """鉴别诊断：排序、依据、红旗、下一步。"""
+    _lines(source, out, _engine().diagnose)
+
+
+@app.command()
+def structure(
+    source: Source,
+    out: Out = "-",
+    format: Annotated[str, typer.Option("--format", help="json 或 fhir")] = "json",
+    feedback_out: Annotated[str | None, typer.Option("--feedback-out", help="把采纳与拒绝写成可训练的行（去标识）")] = None,
+) -> None:
+    """病历结构化：实体、断言、测量、时程、质量提示。"""
+    if format not in ("json", "fhir"):
+        raise typer.BadParameter("--format 只能是 json 或 fhir")
+    engine = _engine()
+    if feedback_out is None:
+        _lines(source, out, engine.structure_fhir if format == "fhir" else engine.structure)
+        return
+    from inference.reading.feedback import training_lines
+
+    with opened(feedback_out, "wb") as sink:
+
+        def answer(items: Sequence[Any]) -> Sequence[Any]:
+            answers: Sequence[Any] = engine.structure_fhir(items) if format == "fhir" else engine.structure(items)
+            for item, result in zip(items, answers, strict=True):
+                for line in training_lines(item, result, engine.kb.version):
+                    sink.write(line)
+            return answers
+
+        _lines(source, out, answer)
+
+
+@app.command()
+def code(source: Source, out: Out = "-") -> None:
+    """诊断或手术名称编码到导入的编码表。"""
+    _lines(source, out, _engine().code)
+
+
+@app.command()
+def review(source: Source, out: Out = "-") -> None:
+    """漏诊、存疑、红旗、病历不完整的提示。"""
+    _lines(source, out, _engine().review)
+
+
+@app.command()
+def grade(
+    source: Source,
+    out: Out = "-",
+    summary: Annotated[str | None, typer.Option("--summary", help="批量表格的汇总（JSON）")] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="批量表格的进程数")] = 1,
+) -> None:
+    """慢病分级与管理计划；也接受 CSV、Parquet 的居民表。"""
+    if Path(source).suffix.lower() in (".csv", ".parquet"):
+        from inference.risk.batch import grade_file
+
+        grade_file(Path(source), Path(out), summary=Path(summary) if summary else None, workers=workers)
+        return
+    _lines(source, out, _engine().grade)
+
+
+@app.command("prescribe-check")
+def prescribe_check(source: Source, out: Out = "-") -> None:
+    """处方核对：过敏、禁忌、相互作用、重复、剂量等分级提示。"""
+    _lines(source, out, _engine().check_prescriptions)
+
+
+@app.command()
+def screen(
+    source: Source,
+    out: Out = "-",
+    patients: Annotated[str | None, typer.Option("--patients", help="CSV：image,patient,eye；每位患者一行结果")] = None,
+    heat_maps: Annotated[str | None, typer.Option("--heat-maps", help="把热图写到这个文件夹")] = None,
+) -> None:
+    """眼底照片筛查糖尿病视网膜病变（研究用）。"""
+    from inference.fundus.files import screen_files
+
+    if not Path(source).exists():
+        raise typer.BadParameter(f"没有这个文件或文件夹：{source}")
+    with opened(out, "wb") as sink:
+        screen_files(_engine().screener, Path(source), sink, patients=Path(patients) if patients else None, heat_maps=Path(heat_maps) if heat_maps else None)
+
+
+@app.command()
+def serve(host: Annotated[str | None, typer.Option()] = None, port: Annotated[int | None, typer.Option()] = None) -> None:
+    """启动本机服务与网页。"""
+    from inference.service.run import run
+
+    run(host=host, port=port)
+
+
+@knowledge.command("check")
+def knowledge_check(
+    all: Annotated[bool, typer.Option("--all", help="列出全部问题")] = False,
+    texts: Annotated[list[str] | None, typer.Argument(help="只看含这些字的问题")] = None,
+) -> None:
+    """检查知识库并给出覆盖报告。"""
+    from knowledge_base.check import main as check
+
+    raise typer.Exit(check([*(["--all"] if all else []), *(texts or [])]))
+
+
+@knowledge.command("build")
+def knowledge_build() -> None:
+    """编译知识库。"""
+    from knowledge_base.build import build
+
+    done = build()
+    print(f"知识库 {done['version']}：{len(done['diseases'])} 个病种，{len(done['findings'])} 项表现，{len(done['medicines'])} 种药品")
+
+
+@knowledge.command("search")
+def knowledge_search(query: Annotated[str, typer.Argument(help="检索词，或 JSON Lines 文件（配合 --out）")], out: Annotated[str | None, typer.Option("--out")] = None) -> None:
+    """按病名、俗称、拼音或首字母检索。"""
+    engine = _engine()
+    if out is not None:
+        _lines(query, out, engine.search)
+        return
+    answer = engine.search([{"id": "q", "q": query}])[0]
+    for hit in getattr(answer, "results", ()):
+        print(f"{hit.score:5.2f}  {hit.kind:8}  {hit.name}  {hit.icd10 or ''}  {hit.id}")
+
+
+@knowledge.command("show")
+def knowledge_show(ident: Annotated[str, typer.Argument(help="病种编号，如 acute_appendicitis")]) -> None:
+    """显示一个病种的全部内容。"""
+    import yaml
+
+    from knowledge_base.compiled import load
+
+    kb = load()
+    if ident not in kb.diseases:
+        raise typer.BadParameter(f"没有这个病种：{ident}")
+    print(yaml.safe_dump(dict(kb.diseases[ident].entry), allow_unicode=True, sort_keys=False))
+
+
+@knowledge.command("import-icd")
+def knowledge_import_icd(
+    file: Annotated[Path, typer.Argument(help="CSV、CSV.gz 或 XLSX，含编码与名称两列", exists=True, dir_okay=False)],
+    system: Annotated[str, typer.Option(help="icd10 或 icd9cm3")],
+    name: Annotated[str, typer.Option(help="编码表名称")],
+    edition: Annotated[str, typer.Option(help="版本")],
+) -> None:
+    """导入医院的编码表并建立索引。"""
+    from inference.coding.tables import import_table
+
+    if system not in ("icd10", "icd9cm3"):
+        raise typer.BadParameter("--system 只能是 icd10 或 icd9cm3")
+    engine = _engine()
+    count = import_table(file, system=system, name=name, edition=edition, state=engine.settings.state, bundle=engine.bundle("coder"))
+    print(f"已导入 {count} 条编码：{name} {edition}")
+
+
+@models.command("verify")
+def models_verify() -> None:
+    """逐个打开模型包，校验摘要并重放封存的样例。"""
+    from models.bundle import Bundle, released
+
+    failed = 0
+    for path in released():
+        try:
+            bundle = Bundle.open(path, replay=0)
+            count = bundle.replay()
+            print(f"{bundle.task} {bundle.version}：完好，重放 {count} 例")
+        except XinglinError as error:
+            failed += 1
+            print(f"{path.name}：{error}", file=sys.stderr)
+    if failed:
+        raise typer.Exit(1)
+
+
+@models.command("list")
+def models_list() -> None:
+    """列出已发布的模型包。"""
+    from models.bundle import Bundle, released
+
+    for path in released():
+        bundle = Bundle.open(path, replay=0)
+        size = sum(entry["size"] for entry in bundle.manifest["files"].values()) / 2**20
+        print(f"{bundle.task:16} {bundle.version:24} {size:6.1f} MB  {bundle.manifest['created']}")
+
+
+@models.command("promote")
+def models_promote(
+    candidate: Annotated[Path, typer.Argument(help="候选模型包文件夹", exists=True, file_okay=False)],
+    reports: Annotated[Path, typer.Option(help="候选与现任的评估报告所在文件夹")] = Path("reports"),
+) -> None:
+    """候选包通过门槛后整体替换现任包（保留上一版以便回退）。"""
+    from models.gate import promote
+
+    print(promote(candidate, reports))
+
+
+def main() -> None:
+    """Entry point of the `xinglin` command; problems are printed in plain Chinese, misuse exits with 2."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as stop:
+        raise SystemExit(stop.exit_code) from None
+    except XinglinError as error:
+        print(f"{error.problem.title}：{error.problem.detail}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except Exception as error:
+        # click's own exceptions carry the exit code and a message for people
+        show: Callable[[], None] | None = getattr(error, "show", None)
+        if show is None:
+            raise
+        show()
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

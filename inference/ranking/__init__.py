@@ -1,0 +1,1 @@
+"""The hybrid ranking: semantic, probabilistic, case-based, mentioned; fused and calibrated."""
