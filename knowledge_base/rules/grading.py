@@ -1,0 +1,355 @@
+"""Grade rows with instruments: parse, judge each input, settle the status, compute, decode.
+
+Precedence: implausible, missing, soft_alarm (a value that looks like another unit's), not_applicable, ok. A value outside
+its soft limits that no unit slip explains is computed, and named in `warnings`: measure again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from knowledge_base.rules.instrument import Bools, Column, Input, Inputs, Instrument
+from knowledge_base.rules.plausibility import LIMITS, Limits
+from knowledge_base.rules.units import Floats, Scale
+
+STATUSES = ("ok", "missing", "implausible", "soft_alarm", "not_applicable")
+OK, MISSING, IMPLAUSIBLE, SOFT_ALARM, NOT_APPLICABLE = range(5)
+_TRUE = {"true", "yes", "y", "1", "是", "有", "阳性"}
+_FALSE = {"false", "no", "n", "0", "否", "无", "阴性"}
+_SEX = {"m": "M", "male": "M", "男": "M", "男性": "M", "f": "F", "female": "F", "女": "F", "女性": "F", "unknown": None, "未知": None}
+Raw = npt.NDArray[Any]
+UnitsOf = str | None | npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A parsed column: canonical values, and where they are bad (unreadable, beyond hard limits) or alarming."""
+
+    values: npt.NDArray[Any]
+    bad: Bools
+    missing: Bools
+    soft: Bools
+    slip: Bools
+
+
+class Sheet:
+    """Raw columns of the rows to grade, parsed once and shared by every instrument.
+
+    Args:
+        columns: name -> values; floats (NaN absent), booleans, or objects (None absent).
+        units: name -> one unit for the column or one a row; a name that is not there has its canonical unit.
+        size: number of rows.
+    """
+
+    def __init__(self, columns: Mapping[str, Raw | Sequence[Any]], units: Mapping[str, UnitsOf] | None = None, *, size: int, canonical: bool = True) -> None:
+        self.size = size
+        self.raw: dict[str, Raw] = {name: values if isinstance(values, np.ndarray) else objects(values) for name, values in columns.items()}
+        self.units: dict[str, UnitsOf] = dict(units or {})
+        self.canonical = canonical
+        self._parsed: dict[tuple[Any, ...], Parsed] = {}
+        self._none = np.zeros(size, dtype=bool)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.raw
+
+    def column(self, instrument: Instrument, spec: Input) -> Parsed:
+        """The parsed column of an instrument's input; `instrument.name` is looked up before the bare name."""
+        name = f"{instrument.name}.{spec.name}"
+        if name not in self.raw:
+            name = spec.name
+        key = (name, spec.kind, spec.quantity, spec.unit, spec.options, spec.low, spec.high, spec.legal, spec.name)
+        found = self._parsed.get(key)
+        if found is None:
+            found = self._parse(name, spec)
+            self._parsed[key] = found
+        return found
+
+    def _parse(self, name: str, spec: Input) -> Parsed:
+        raw = self.raw.get(name)
+        if spec.kind in ("number", "count"):
+            return self._parse_number(name, spec, raw)
+        if spec.kind == "text":
+            texts = np.full(self.size, None, dtype=object) if raw is None else raw.astype(object)
+            absent = np.array([value is None or value == "" for value in texts], dtype=bool)
+            return Parsed(texts, self._none, absent, self._none, self._none)
+        codes = np.full(self.size, -1, dtype=np.int8)
+        if raw is None:
+            return Parsed(codes, self._none, ~self._none, self._none, self._none)
+        bad = self._none
+        if raw.dtype == np.bool_ and spec.kind == "flag":
+            codes = raw.astype(np.int8)
+        elif raw.dtype == np.int8:
+            codes = raw
+        else:
+            codes, bad = _codes(raw, spec)
+        return Parsed(codes, bad, (codes < 0) & ~bad, self._none, self._none)
+
+    def _parse_number(self, name: str, spec: Input, raw: Raw | None) -> Parsed:
+        if raw is None:
+            return Parsed(np.full(self.size, np.nan), self._none, ~self._none, self._none, self._none)
+        values, bad = _floats(raw)
+        missing = np.isnan(values) & ~bad
+        given = values
+        unit = self.units.get(name)
+        quantity = spec.amount
+        slip_of: npt.NDArray[np.object_] | str | None = quantity.unit
+        if isinstance(unit, np.ndarray):
+            values, unknown, absent = _convert_each(given, unit, spec, self.canonical)
+            bad = bad | (unknown & ~missing)
+            missing = missing | absent
+            slip_of = unit
+        elif name in self.units or not self.canonical:
+            scale = quantity.scale(unit)
+            if scale is None:
+                if unit is None or unit == "":
+                    missing = ~bad
+                    values = np.full(self.size, np.nan)
+                else:
+                    bad = bad | ~missing
+            else:
+                values = scale.apply(given)
+            slip_of = unit
+        limits = LIMITS.get(spec.name)
+        if limits is None:
+            low = -math.inf if spec.low is None else spec.low
+            high = math.inf if spec.high is None else spec.high
+            limits = Limits(low, high, low, high)
+        bad = bad | (values < limits.low) | (values > limits.high)
+        if spec.kind == "count":
+            bad = bad | (~np.isnan(values) & (values != np.floor(values)))
+        if spec.legal:
+            bad = bad | (~np.isnan(values) & ~np.isin(values, spec.legal))
+        soft = ((values < limits.soft_low) | (values > limits.soft_high)) & ~bad
+        slip = self._none
+        if quantity.slips and soft.any():
+            slip = soft & _slipped(given, slip_of, spec, limits)
+        wanted = spec.unit and _wanted(spec)
+        if wanted:
+            values = _in_unit(values, given, slip_of, spec)
+        return Parsed(values, bad, missing, soft & ~slip, slip)
+
+
+def objects(values: Sequence[Any]) -> npt.NDArray[np.object_]:
+    """A one-dimensional object array of the values."""
+    made = np.empty(len(values), dtype=object)
+    made[:] = values
+    return made
+
+
+def _floats(raw: Raw) -> tuple[Floats, Bools]:
+    """Numbers of a raw column (NaN absent) and where it cannot be read as one."""
+    if raw.dtype == np.float64:
+        infinite = np.isinf(raw)
+        return (np.where(infinite, np.nan, raw), infinite) if infinite.any() else (raw, np.zeros(len(raw), dtype=bool))
+    if raw.dtype != object:
+        if raw.dtype == np.bool_:
+            return np.full(len(raw), np.nan), np.ones(len(raw), dtype=bool)
+        return raw.astype(np.float64), np.zeros(len(raw), dtype=bool)
+    values = np.full(len(raw), np.nan)
+    bad = np.zeros(len(raw), dtype=bool)
+    for row, item in enumerate(raw):
+        if item is None or item == "":
+            continue
+        if isinstance(item, bool):
+            bad[row] = True
+            continue
+        try:
+            read = float(item)
+        except (TypeError, ValueError):
+            bad[row] = True
+            continue
+        if math.isnan(read):
+            continue
+        if math.isinf(read):
+            bad[row] = True
+        else:
+            values[row] = read
+    return values, bad
+
+
+def _codes(raw: Raw, spec: Input) -> tuple[npt.NDArray[np.int8], Bools]:
+    codes = np.full(len(raw), -1, dtype=np.int8)
+    bad = np.zeros(len(raw), dtype=bool)
+    seen: dict[Any, int] = {}
+    for row, item in enumerate(raw.tolist()):
+        key = (type(item), item)
+        code = seen.get(key)
+        if code is None:
+            code = _code(item, spec)
+            seen[key] = code
+        if code == -2:
+            bad[row] = True
+        else:
+            codes[row] = code
+    return codes, bad
+
+
+def _code(item: Any, spec: Input) -> int:
+    """Code of one flag or choice: -1 absent, -2 illegal."""
+    if item is None or item == "" or (isinstance(item, float) and math.isnan(item)):
+        return -1
+    text = str(int(item)) if isinstance(item, float) and item.is_integer() else str(item).strip()
+    if spec.kind == "flag":
+        lowered = text.lower()
+        return 1 if lowered in _TRUE else 0 if lowered in _FALSE else -2
+    if spec.name == "sex":
+        if text.lower() not in _SEX:
+            return -2
+        token = _SEX[text.lower()]
+        return -1 if token is None else spec.options.index(token)
+    if isinstance(item, bool):
+        text = "yes" if item else "no"
+    return spec.options.index(text) if text in spec.options else -2
+
+
+def _convert_each(given: Floats, units: npt.NDArray[np.object_], spec: Input, canonical: bool) -> tuple[Floats, Bools, Bools]:
+    """Convert a column whose rows carry their own units: values, unknown unit, absent unit."""
+    values = given.copy()
+    unknown = np.zeros(len(given), dtype=bool)
+    absent = np.zeros(len(given), dtype=bool)
+    for unit in set(units.tolist()):
+        rows = np.array([u == unit for u in units], dtype=bool)
+        scale = spec.amount.scale(unit)
+        if scale is None and (unit is None or unit == ""):
+            if not canonical:
+                absent |= rows
+                values[rows] = np.nan
+        elif scale is None:
+            unknown |= rows
+        else:
+            values[rows] = scale.apply(given[rows])
+    return values, unknown, absent
+
+
+def _slipped(given: Floats, unit: UnitsOf, spec: Input, limits: Limits) -> Bools:
+    """Where the bare number would be ordinary in a unit it is commonly mistaken for."""
+    quantity = spec.amount
+    found = np.zeros(len(given), dtype=bool)
+    for slip in quantity.slips:
+        scale = quantity.others[slip]
+        other = scale.apply(given)
+        ordinary = (other >= limits.soft_low) & (other <= limits.soft_high)
+        if isinstance(unit, np.ndarray):
+            ordinary &= np.array([quantity.scale(u) is not scale for u in unit], dtype=bool)
+        elif quantity.scale(unit) is scale:
+            continue
+        found |= ordinary
+    return found
+
+
+def _wanted(spec: Input) -> bool:
+    return spec.unit != spec.amount.unit
+
+
+SITE_CHOLESTEROL = Scale(1 / 0.0259)
+"""China-PAR's site turns mmol/L into mg/dL by this factor; a value that came in mg/dL is taken as it stands."""
+
+
+def _in_unit(values: Floats, given: Floats, unit: UnitsOf, spec: Input) -> Floats:
+    if isinstance(unit, np.ndarray):
+        raw_mg = np.array([spec.amount.scale(u) is spec.amount.others.get(spec.unit) for u in unit], dtype=bool)
+        return np.where(raw_mg, given, values / 0.0259)
+    if spec.amount.scale(unit) is spec.amount.others.get(spec.unit):
+        return given
+    return values / 0.0259
+
+
+@dataclass(frozen=True)
+class Graded:
+    """One instrument over many rows: status codes, the fields they name, output columns (meaningful where status is ok)."""
+
+    instrument: Instrument
+    edition: str
+    status: npt.NDArray[np.int8]
+    fields: Mapping[str, Bools]
+    outputs: Mapping[str, Column]
+    warned: Mapping[str, Bools]
+    doubtful: Bools
+
+    def row(self, index: int) -> dict[str, Any]:
+        """The output of a row, in the contract's field names."""
+        status = int(self.status[index])
+        output: dict[str, Any] = {"status": STATUSES[status]}
+        if status == OK:
+            for name, column in self.outputs.items():
+                output[name] = column.at(index)
+        elif status != NOT_APPLICABLE:
+            output["fields"] = sorted(name for name, where in self.fields.items() if where[index])
+        warned = sorted(name for name, where in self.warned.items() if where[index])
+        if warned and status in (OK, NOT_APPLICABLE):
+            output["warnings"] = warned
+        return output
+
+
+def grade_sheet(instrument: Instrument, sheet: Sheet, edition: str | None = None) -> Graded:
+    """Grade every row of a sheet with one instrument."""
+    edition = edition or instrument.edition
+    size = sheet.size
+    parsed = {spec.name: sheet.column(instrument, spec) for spec in instrument.inputs}
+    columns = {name: column.values for name, column in parsed.items()}
+    if "edition" in parsed and edition in instrument.input_map["edition"].options:
+        code = np.int8(instrument.input_map["edition"].options.index(edition))
+        filled = parsed["edition"]
+        columns["edition"] = np.where(filled.values < 0, code, filled.values).astype(np.int8)
+        parsed["edition"] = Parsed(columns["edition"], filled.bad, filled.missing & False, filled.soft, filled.slip)
+    inputs = Inputs(columns, {spec.name: spec.options for spec in instrument.inputs}, size, edition, sheet.units)
+    bad = {name: column.bad for name, column in parsed.items()}
+    with np.errstate(all="ignore"):
+        if "sbp" in parsed and "dbp" in parsed:
+            crossed = (columns["dbp"] >= columns["sbp"]) & ~bad["sbp"] & ~bad["dbp"]
+            if crossed.any():
+                bad["sbp"] = bad["sbp"] | crossed
+                bad["dbp"] = bad["dbp"] | crossed
+        if instrument.contradicts is not None:
+            for name, where in instrument.contradicts(inputs).items():
+                bad[name] = bad[name] | where
+        missing: dict[str, Bools] = {}
+        for spec in instrument.inputs:
+            if not spec.required:
+                continue
+            where = parsed[spec.name].missing
+            missing[spec.name] = where if spec.needed is None else where & spec.needed(inputs)
+        any_bad = _any(bad.values(), size)
+        any_missing = _any(missing.values(), size)
+        slips = {name: column.slip | column.soft if instrument.alarms_when_soft else column.slip for name, column in parsed.items()}
+        if instrument.alarms is not None:
+            for name, where in instrument.alarms(inputs).items():
+                slips[name] = slips[name] | where
+        any_slip = _any(slips.values(), size)
+        outside = np.zeros(size, dtype=bool) if instrument.outside is None else instrument.outside(inputs)
+        status = np.select([any_bad, any_missing, any_slip, outside], [IMPLAUSIBLE, MISSING, SOFT_ALARM, NOT_APPLICABLE], default=OK).astype(np.int8)
+        outputs = dict(instrument.compute(inputs))
+        doubtful = np.full(size, instrument.confidence != "H") if instrument.doubts is None else instrument.doubts(inputs, outputs)
+    fields = {
+        spec.name: np.select([status == IMPLAUSIBLE, status == MISSING, status == SOFT_ALARM], [bad[spec.name], missing.get(spec.name, sheet._none), slips[spec.name]], default=False)
+        for spec in instrument.inputs
+    }
+    warned = {name: column.soft for name, column in parsed.items() if column.soft.any()}
+    return Graded(instrument, edition, status, fields, outputs, warned, doubtful)
+
+
+def _any(masks: Iterable[Bools], size: int) -> Bools:
+    found = np.zeros(size, dtype=bool)
+    for mask in masks:
+        found |= mask
+    return found
+
+
+def sheet_of_inputs(instrument: Instrument, inputs: Mapping[str, Any]) -> Sheet:
+    """A one-row sheet of an instrument's inputs in the form `{name: {"value", "unit"}}` or `{name: value}`."""
+    columns: dict[str, Raw] = {}
+    units: dict[str, UnitsOf] = {}
+    for name, given in inputs.items():
+        if isinstance(given, Mapping):
+            value, unit = given.get("value"), given.get("unit")
+        else:
+            value, unit = given, None
+        columns[name] = objects([value])
+        units[name] = unit
+    return Sheet(columns, units, size=1, canonical=False)
