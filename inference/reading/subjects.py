@@ -1,0 +1,91 @@
+"""Whom a stretch of text speaks of: the patient, blood kin, or somebody else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from inference.reading.trie import Trie
+
+_SENTENCE = re.compile(r"[^。\n；;！？!?]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A stretch that speaks of another person, with the word that says so."""
+
+    start: int
+    end: int
+    kind: str  # family | other_person
+    cue_start: int
+    cue_end: int
+
+
+class SubjectFinder:
+    """Finds the stretches of a text that speak of somebody other than the patient."""
+
+    def __init__(self, relatives: Mapping[str, Any]) -> None:
+        """Take the content of `lexicon/relatives.yaml`."""
+        words: dict[str, str] = {}
+        if relatives.get("enabled", True):
+            for kind, key in (("family", "kin"), ("other_person", "others"), ("patient", "patient"), ("pseudo", "speakers")):
+                words.update(dict.fromkeys(relatives[key], kind))
+        self._words = Trie(words)
+        self._no_subject_after = tuple(relatives["not_subject_after"])
+        self._return = re.compile("[，,]\\s*(?:" + "|".join(map(re.escape, relatives["return_to_patient"])) + ")")
+
+    def __call__(self, text: str) -> list[Subject]:
+        """The other people's stretches of folded text, in order, without overlap."""
+        marks = list(self._words.find(text))
+        if not any(kind in ("family", "other_person") for _, _, kind in marks):
+            return []
+        found: list[Subject] = []
+        position = 0
+        for sentence in _SENTENCE.finditer(text):
+            while position < len(marks) and marks[position][0] < sentence.start():
+                position += 1
+            first = position
+            while position < len(marks) and marks[position][0] < sentence.end():
+                position += 1
+            found += self._of_sentence(text, marks[first:position], sentence.end())
+        return found
+
+    def _of_sentence(self, text: str, marks: list[tuple[int, int, str]], sentence_end: int) -> list[Subject]:
+        found: list[Subject] = []
+        current: tuple[int, int, str] | None = None
+        for start, end, kind in marks:
+            if kind == "pseudo":
+                continue
+            if kind == "patient":
+                if current is not None and not self._is_modifier(text, end):
+                    found.append(self._close(text, current, start))
+                    current = None
+            elif not text[max(0, start - 2) : start].endswith(self._no_subject_after):
+                if current is not None:
+                    found.append(self._close(text, current, start))
+                current = (start, end, kind)
+        if current is not None:
+            found.append(self._close(text, current, sentence_end))
+        return found
+
+    def _is_modifier(self, text: str, end: int) -> bool:
+        """Whether 患者 and the like stand in an attribute (患者父亲, 患者的母亲): then they return to nobody."""
+        after = text[end : end + 1]
+        return after == "的"
+
+    def _close(self, text: str, current: tuple[int, int, str], end: int) -> Subject:
+        start, cue_end, kind = current
+        back = self._return.search(text, cue_end, end)
+        return Subject(start, back.start() if back else end, kind, start, cue_end)
+
+
+def subject_at(subjects: list[Subject], start: int) -> Subject | None:
+    """The stretch that holds a position, if any."""
+    for subject in subjects:
+        if subject.start <= start < subject.end:
+            return subject
+        if subject.start > start:
+            return None
+    return None
