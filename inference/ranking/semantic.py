@@ -14,6 +14,7 @@ from knowledge_base.compiled import KnowledgeBase
 from models.bundle import Bundle
 
 CASES = "cases.npz"
+MAX_NAMES = 4096
 Vector = npt.NDArray[np.float64]
 
 
@@ -22,6 +23,7 @@ class Semantic:
 
     def __init__(self, kb: KnowledgeBase, bundle: Bundle, state: Path | None) -> None:
         self.encoder = TextEncoder(bundle)
+        self._names: dict[str, Matrix] = {}
         self.temperature = float(bundle.manifest.get("temperature", 0.05))
         self.targets: list[str] = [*kb.diseases, *kb.thin]
         self.index = {target: i for i, target in enumerate(self.targets)}
@@ -78,4 +80,12 @@ class Semantic:
 
     def name_score(self, vector: Matrix, names: list[str]) -> Vector:
         """Cosine of the record with bare names, for candidates that are not in the knowledge base."""
-        return np.array([float(self.encoder.encode_one(name_view((name,))) @ vector) for name in names])
+        return np.array([float(self._name_vector(name) @ vector) for name in names])
+
+    def _name_vector(self, name: str) -> Matrix:
+        """The vector of a bare name, kept for names that come again (a hospital asks the same lists)."""
+        if name not in self._names:
+            if len(self._names) >= MAX_NAMES:
+                self._names.clear()
+            self._names[name] = self.encoder.encode_one(name_view((name,)))
+        return self._names[name]

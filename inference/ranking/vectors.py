@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from inference.ranking.encoder import Matrix, TextEncoder
 from models.bundle import Bundle
@@ -23,38 +24,47 @@ def text_key(text: str) -> np.uint64:
     return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big"))
 
 
-def _read(path: Path) -> dict[int, Matrix]:
+def quantise(vectors: Matrix) -> npt.NDArray[np.int8]:
+    """Unit vectors (n, dimension) as int8, each scaled by its largest entry."""
+    return np.rint(vectors / np.maximum(np.abs(vectors).max(axis=1, keepdims=True), 1e-9) * 127).astype(np.int8)
+
+
+def dequantise(codes: npt.NDArray[np.int8]) -> Matrix:
+    """Unit vectors from int8."""
+    vectors = codes.astype(np.float32)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), dtype=np.float32)
+
+
+def _read(path: Path) -> dict[int, npt.NDArray[np.int8]]:
     with np.load(path, allow_pickle=False) as data:
-        return dict(zip(data["keys"].tolist(), data["vectors"].astype(np.float32), strict=True))
+        return dict(zip(data["keys"].tolist(), data["codes"], strict=True))
 
 
-def write_vectors(path: Path, texts: Sequence[str], vectors: Matrix) -> None:
-    """Write keys and float16 vectors."""
+def write_vectors(path: Path, codes: dict[int, npt.NDArray[np.int8]]) -> None:
+    """Write keys and int8 vectors."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp.npz")
-    np.savez(temporary, keys=np.array([text_key(text) for text in texts], dtype=np.uint64), vectors=vectors.astype(np.float16))
+    np.savez(temporary, keys=np.array(list(codes), dtype=np.uint64), codes=np.stack(list(codes.values())))
     temporary.replace(path)
+
+
+def encode_views(texts: Sequence[str], encoder: TextEncoder) -> dict[int, npt.NDArray[np.int8]]:
+    """Key to int8 vector of every text."""
+    return dict(zip((int(text_key(text)) for text in texts), quantise(encoder.encode(texts)), strict=True))
 
 
 def view_vectors(texts: Sequence[str], encoder: TextEncoder, bundle: Bundle, state: Path | None) -> Matrix:
     """Vectors (n, dimension) of the texts: sealed ones, cached ones, and the rest computed and cached."""
-    known: dict[int, Matrix] = {}
-    if SEALED in bundle.manifest["files"]:
-        known |= _read(bundle.file(SEALED))
+    sealed = _read(bundle.file(SEALED)) if SEALED in bundle.manifest["files"] else {}
     cache = state / "vectors" / f"{bundle.task}-{bundle.version}.npz" if state else None
-    if cache is not None and cache.is_file():
-        known |= _read(cache)
+    added = _read(cache) if cache is not None and cache.is_file() else {}
     keys = [int(text_key(text)) for text in texts]
-    new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-    if new:
-        for key, text in new.items():
-            # through float16 and back, so that cached and fresh vectors give the same bits
-            known[key] = encoder.encode_one(text).astype(np.float16).astype(np.float32)
+    missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in sealed and key not in added}
+    if missing:
+        added |= encode_views(list(missing.values()), encoder)
         if cache is not None:
-            sealed = _read(bundle.file(SEALED)) if SEALED in bundle.manifest["files"] else {}
-            kept = {key: vector for key, vector in known.items() if key not in sealed}
-            cache.parent.mkdir(parents=True, exist_ok=True)
-            temporary = cache.with_suffix(".tmp.npz")
-            np.savez(temporary, keys=np.array(list(kept), dtype=np.uint64), vectors=np.stack(list(kept.values())).astype(np.float16))
-            temporary.replace(cache)
-    return np.stack([known[key] for key in keys]) if keys else np.zeros((0, encoder.dimension), dtype=np.float32)
+            write_vectors(cache, added)
+    if not keys:
+        return np.zeros((0, encoder.dimension), dtype=np.float32)
+    known = sealed | added
+    return dequantise(np.stack([known[key] for key in keys]))

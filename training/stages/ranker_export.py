@@ -1,0 +1,128 @@
+"""Stage `ranker_export`: the averaged encoder as int8 ONNX in an unfitted bundle, with view vectors and the case bank.
+
+    python -m training.stages.ranker_export
+
+Index vectors are computed with the same int8 graph that will embed queries. The case bank holds vectors and labels of
+training records, never their texts or ids.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from inference.ranking.encoder import TextEncoder
+from inference.ranking.fusion import unfitted
+from inference.ranking.profiles import all_views
+from inference.ranking.ranker import FUSION
+from inference.ranking.semantic import CASES
+from inference.ranking.vectors import SEALED, encode_views, quantise, write_vectors
+from knowledge_base.compiled import KnowledgeBase, load
+from models.bundle import Bundle, encode_array, golden_rows, seal
+from training.networks.bi_encoder import BiEncoder
+from training.parameters import load_block
+from training.stages.ranker_corpora import OUT as QUERIES
+from training.stages.ranker_train import FOLDER, WEIGHTS, RankerParameters, load_averaged
+
+BUNDLE = FOLDER / "bundle"
+MAX_CASES = 5200
+BANKED = ("authored", "vignettes", "ai_hospital", "jmed", "ccl", "reports")
+GOLDEN_TEXTS = ("男 61岁 | 胸痛2小时 | 活动后胸骨后压榨样痛，大汗", "女 5岁 | 咳嗽发热3天", "右下腹痛1天，恶心，不想吃饭", "头晕")
+
+
+def to_onnx(model: BiEncoder, out: Path) -> None:
+    """Export (batch, tokens) → (batch, hidden) with dynamic axes."""
+    ids = torch.randint(4, 100, (2, 16))
+    torch.onnx.export(
+        model,
+        (ids, torch.ones_like(ids)),
+        str(out),
+        input_names=["input_ids", "attention_mask"],
+        output_names=["vector"],
+        dynamic_axes={"input_ids": {0: "batch", 1: "tokens"}, "attention_mask": {0: "batch", 1: "tokens"}, "vector": {0: "batch"}},
+        opset_version=17,
+        dynamo=False,
+    )
+
+
+def quantised(source: Path, out: Path) -> None:
+    """Dynamic int8, per channel, reduced range (processors without VNNI saturate otherwise)."""
+    graph = onnx.load(str(source))
+    del graph.graph.value_info[:]
+    onnx.save(graph, str(source))
+    quantize_dynamic(str(source), str(out), weight_type=QuantType.QInt8, per_channel=True, reduce_range=True, op_types_to_quantize=["MatMul", "Gather"])
+
+
+def parity(model: BiEncoder, encoder: TextEncoder, texts: list[str]) -> dict[str, float]:
+    """Least and mean cosine between torch float32 and the int8 graph."""
+    cosines = []
+    for text in texts:
+        ids = torch.tensor([encoder.tokenizer.encode(text).ids])
+        with torch.no_grad():
+            reference = model(ids, torch.ones_like(ids))[0].numpy()
+        cosines.append(float(reference @ encoder.encode_one(text)))
+    return {"least": min(cosines), "mean": float(np.mean(cosines))}
+
+
+def case_bank(rows: list[dict[str, Any]], encoder: TextEncoder, out: Path) -> int:
+    """Vectors and labels of training records that name a disease; the number of records."""
+    kept = [row for row in rows if row["source"] in BANKED and any(not label.startswith("name:") for label in row["labels"])]
+    if len(kept) > MAX_CASES:
+        kept = [kept[i] for i in np.random.default_rng(0).permutation(len(kept))[:MAX_CASES]]
+    if not kept:
+        return 0
+    vectors = encoder.encode([row["text"] for row in kept])
+    pairs = [(i, label) for i, row in enumerate(kept) for label in row["labels"][:4] if not label.startswith("name:")]
+    np.savez_compressed(
+        out, vectors=quantise(vectors), rows=np.array([i for i, _ in pairs], dtype=np.int32), labels=np.array([label for _, label in pairs], dtype=np.str_)
+    )
+    return len(kept)
+
+
+def run(kb: KnowledgeBase, parameters: RankerParameters, *, folder: Path = FOLDER, queries: Path = QUERIES) -> dict[str, Any]:
+    """Build the unfitted bundle under `folder/bundle`; parity and sizes."""
+    torch.set_num_threads(1)
+    root = os.environ.get("XINGLIN_CORPORA")
+    source = Path(root) / WEIGHTS if root and not parameters.tiny else None
+    model = load_averaged(folder, source=source)
+    bundle_folder = folder / "bundle"
+    shutil.rmtree(bundle_folder, ignore_errors=True)
+    bundle_folder.mkdir(parents=True)
+    to_onnx(model, folder / "float32.onnx")
+    quantised(folder / "float32.onnx", bundle_folder / "model.onnx")
+    shutil.copy(folder / "tokenizer.json", bundle_folder / "tokenizer.json")
+    (bundle_folder / FUSION).write_text(json.dumps(unfitted()), encoding="utf-8")
+    fields = {"temperature": parameters.temperature, "max_tokens": 256, "knowledge_version": kb.version}
+    seal(bundle_folder, task="ranker", version="unfitted", fields=fields)
+    bundle = Bundle.open(bundle_folder, replay=0)
+    encoder = TextEncoder(bundle)
+    rows = [row for line in queries.read_text(encoding="utf-8").splitlines() if (row := json.loads(line))["split"] == "train"]
+    texts, _ = all_views(kb)
+    agreement = parity(model, encoder, [row["text"] for row in rows[:: max(1, len(rows) // 100)]][:100])
+    write_vectors(bundle_folder / SEALED, encode_views(texts, encoder))
+    cases = case_bank(rows, encoder, bundle_folder / CASES)
+    golden = []
+    for text in GOLDEN_TEXTS:
+        ids = np.array([encoder.tokenizer.encode(text).ids], dtype=np.int64)
+        golden.append({"input_ids": encode_array(ids), "attention_mask": encode_array(np.ones_like(ids))})
+    seal(
+        bundle_folder,
+        task="ranker",
+        version="unfitted",
+        fields={**fields, "parity": agreement, "cases": cases},
+        golden=golden_rows(bundle.session(), golden),
+        golden_tolerance=0.02,
+    )
+    return {"parity": agreement, "cases": cases, "views": len(texts)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(load(), load_block(RankerParameters, "ranker")), ensure_ascii=False))

@@ -1,0 +1,377 @@
+"""Stage `ranker_train`: the bi-encoder, contrastively over all disease views at once.
+
+    python -m training.stages.ranker_train
+
+Every step takes a batch of one kind: records with diseases (softmax over every view of the knowledge base: the positive's
+view, exam options and a differential's view encoded live, all others from a cached matrix that is refreshed), records with
+one of a set's class names (softmax over that set's names), or symptom lists with encyclopaedia names (in-batch).
+Resumable: weights, averaged weights and position are checkpointed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import math
+import os
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from inference.ranking.names import NameIndex, normalise_name
+from inference.ranking.profiles import all_views, name_view
+from knowledge_base.compiled import KnowledgeBase, load
+from training.datasets.diagnosis import corpora, encyclopaedia
+from training.networks.bi_encoder import BiEncoder, mended_tokenizer, pretrained, small_tokenizer, tiny
+from training.parameters import Parameters, load_block
+from training.stages.ranker_corpora import OUT as QUERIES
+from training.tracking import run_of
+
+log = logging.getLogger("training.ranker")
+FOLDER = Path("build/training/ranker")
+WEIGHTS = Path("weights") / "bge-small-zh-v1.5"
+
+
+class RankerParameters(Parameters):
+    """Settings of the bi-encoder's training."""
+
+    minutes: float = 60.0
+    learning_rate: float = 8e-5
+    warmup_steps: int = 40
+    temperature: float = 0.05
+    token_budget: int = 3200
+    max_query_tokens: int = 160
+    max_view_tokens: int = 64
+    refresh_steps: int = 200
+    average_every: int = 5
+    average_decay: float = 0.98
+    bfloat16: bool = True
+    seed: int = 7
+    tiny: bool = False
+    shares: dict[str, float] = {
+        "authored": 0.30,
+        "synthesised": 0.12,
+        "vignettes": 0.14,
+        "ai_hospital": 0.08,
+        "jmed": 0.07,
+        "ccl": 0.02,
+        "reports": 0.02,
+        "triage": 0.14,
+        "mz10": 0.02,
+        "mz4": 0.01,
+        "dxy": 0.01,
+        "encyclopaedia": 0.07,
+    }
+
+
+@dataclass
+class Texts:
+    """Token ids of texts, cut once."""
+
+    ids: list[list[int]]
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> Texts:
+        """Tokenise and truncate (the closing token kept)."""
+        found = []
+        for encoding in tokenizer.encode_batch(list(texts)):
+            ids = encoding.ids
+            found.append(ids if len(ids) <= limit else ids[: limit - 1] + ids[-1:])
+        return cls(found)
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Rows of ids as a padded matrix and its mask."""
+    width = max(len(row) for row in rows)
+    ids = torch.zeros((len(rows), width), dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row)
+    return ids, (torch.arange(width)[None, :] < torch.tensor([len(row) for row in rows])[:, None]).long()
+
+
+class Trainer:
+    """Holds the data, the cached matrices and the model of one run."""
+
+    def __init__(self, kb: KnowledgeBase, rows: list[dict[str, Any]], parameters: RankerParameters, folder: Path) -> None:
+        self.kb, self.p, self.folder = kb, parameters, folder
+        self.rng = random.Random(parameters.seed)
+        torch.manual_seed(parameters.seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.view_texts, self.view_targets = all_views(kb)
+        self.names = NameIndex(kb)
+        root = os.environ.get("XINGLIN_CORPORA")
+        source = Path(root) / WEIGHTS if root and not parameters.tiny else None
+        vocabulary_texts = [*self.view_texts, *(row["text"] for row in rows)]
+        if source is not None:
+            mended_tokenizer(source, vocabulary_texts, folder / "tokenizer.json")
+            self.model = pretrained(source)
+        else:
+            log.warning("no pretrained encoder: starting from a small random one")
+            self.model = tiny(small_tokenizer(vocabulary_texts, folder / "tokenizer.json"))
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self.tokenizer = tokenizer
+        self.views = Texts.of(tokenizer, self.view_texts, parameters.max_view_tokens)
+        self.rows = rows
+        self.queries = Texts.of(tokenizer, [row["text"] for row in rows], parameters.max_query_tokens)
+        self.by_source: dict[str, list[int]] = {}
+        for i, row in enumerate(rows):
+            self.by_source.setdefault(row["source"], []).append(i)
+        self.views_of: dict[str, list[int]] = {}
+        for i, target in enumerate(self.view_targets):
+            self.views_of.setdefault(target, []).append(i)
+        self.target_number = {t: n for n, t in enumerate(self.views_of)}
+        self.view_number = torch.tensor([self.target_number[t] for t in self.view_targets])
+        self.categories = {d.id: set(d.categories) for d in kb.diseases.values()} | {t.id: {t.code} for t in kb.thin.values()}
+        self.class_sets = {
+            source: sorted({label for i in members for label in rows[i]["labels"] if label.startswith("name:")})
+            for source, members in self.by_source.items()
+            if source in ("triage", "mz10", "mz4", "dxy")
+        }
+        self.class_views = {s: Texts.of(tokenizer, [name_view((n[5:],)) for n in names], 32) for s, names in self.class_sets.items()}
+        folder_corpora = corpora()
+        self.encyclopaedia = encyclopaedia(folder_corpora) if folder_corpora is not None and not parameters.tiny else []
+        self.cached: Tensor = torch.zeros(0)
+        self.cached_classes: dict[str, Tensor] = {}
+        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.step = 0
+        self.spent = 0.0
+
+    # -- encoding --------------------------------------------------------------------------------------------------
+
+    def encode(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        """Live vectors with gradients, encoded in order of length to spare padding."""
+        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+        vectors: list[Tensor] = []
+        for start in range(0, len(order), 16):
+            ids, mask = padded([rows[i] for i in order[start : start + 16]])
+            with torch.autocast("cpu", torch.bfloat16) if self.p.bfloat16 else contextlib.nullcontext():
+                vectors.append(self.model(ids, mask))
+        stacked = torch.cat(vectors)
+        back = torch.empty(len(order), dtype=torch.long)
+        back[torch.tensor(order)] = torch.arange(len(order))
+        return stacked[back]
+
+    @torch.no_grad()
+    def encode_frozen(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        """Vectors without gradients."""
+        self.model.eval()
+        vectors = self.encode(rows)
+        self.model.train()
+        return vectors
+
+    def refresh(self) -> None:
+        """Encode every view and class name anew."""
+        self.cached = self.encode_frozen(self.views.ids)
+        self.cached_classes = {s: self.encode_frozen(t.ids) for s, t in self.class_views.items()}
+
+    # -- batches ---------------------------------------------------------------------------------------------------
+
+    def _take(self, members: Sequence[int]) -> list[int]:
+        """A random batch of rows of similar length within the token budget."""
+        start = self.rng.choice(members)
+        size = len(self.queries.ids[start])
+        near = [i for i in self.rng.sample(list(members), min(len(members), 400)) if abs(len(self.queries.ids[i]) - size) <= max(12, size // 5)]
+        count = max(4, min(48, self.p.token_budget // max(size + 40, 24)))
+        return list(dict.fromkeys([start, *near]))[:count]
+
+    def _positive(self, row: dict[str, Any]) -> tuple[str, list[str]]:
+        """One sampled positive target and all positive targets of a row."""
+        labels: list[str] = []
+        for label in row["labels"]:
+            if label in self.target_number:
+                labels.append(label)
+            elif label.startswith("icd10:"):
+                labels += [t for t in self.kb.by_category.get(label[6:], ())[:1] if t in self.target_number]
+        weights = [1.0] + [0.4] * (len(labels) - 1)
+        return (self.rng.choices(labels, weights[: len(labels)])[0], labels) if labels else ("", [])
+
+    def disease_loss(self, members: Sequence[int]) -> Tensor | None:
+        """Softmax over every view of the knowledge base."""
+        chosen, docs, doc_targets, own, positives = [], [], [], [], []
+        for i in members:
+            row = self.rows[i]
+            target, labels = self._positive(row)
+            if not target:
+                if row["labels"] and row["labels"][0].startswith("name:"):
+                    chosen.append(i)
+                    own.append(len(docs))
+                    docs.append(self._name_ids(row["labels"][0][5:]))
+                    doc_targets.append(-1)
+                    positives.append(set())
+                continue
+            views = self.views_of[target]
+            view = views[0] if self.rng.random() < 0.4 else self.rng.choice(views)
+            chosen.append(i)
+            own.append(len(docs))
+            docs.append(self.views.ids[view])
+            doc_targets.append(self.target_number[target])
+            categories = set().union(*(self.categories[label] for label in labels))
+            positives.append({self.target_number[t] for t in labels} | {self.target_number[t] for c in categories for t in self.kb.by_category.get(c, ()) if t in self.target_number})
+            if target in self.kb.diseases and self.rng.random() < 0.5:
+                rivals = [d for d in self.kb.diseases[target].entry["differential"] if d in self.views_of]
+                if rivals:
+                    rival = self.rng.choice(rivals)
+                    docs.append(self.views.ids[self.rng.choice(self.views_of[rival])])
+                    doc_targets.append(self.target_number[rival])
+            for option in row["options"]:
+                if option != row["answer"] and row["answer"] is not None and self.rng.random() < 0.7:
+                    docs.append(self._name_ids(option))
+                    doc_targets.append(self.target_number.get(self.names.find(option) or "", -1))
+        if len(chosen) < 2:
+            return None
+        queries = self.encode([self._dropped(i) for i in chosen])
+        live = self.encode(docs)
+        logits_live = queries @ live.T / self.p.temperature
+        logits_cached = queries @ self.cached.T / self.p.temperature
+        mask_live = torch.tensor([[t in positives[q] and d != own[q] for d, t in enumerate(doc_targets)] for q in range(len(chosen))])
+        mask_cached = torch.stack([torch.isin(self.view_number, torch.tensor(sorted(p) or [-1])) for p in positives])
+        logits = torch.cat([logits_live.masked_fill(mask_live, -1e4), logits_cached.masked_fill(mask_cached, -1e4)], dim=1)
+        return torch.nn.functional.cross_entropy(logits, torch.tensor(own))
+
+    def _name_ids(self, name: str) -> list[int]:
+        return Texts.of(self.tokenizer, [name_view((name,))], 32).ids[0]
+
+    def _dropped(self, i: int) -> list[int]:
+        """The query, a fifth of the time cut to its first 24–64 tokens, so that a complaint alone works."""
+        ids = self.queries.ids[i]
+        if len(ids) > 40 and self.rng.random() < 0.2:
+            return ids[: self.rng.randint(24, 64)] + ids[-1:]
+        return ids
+
+    def class_loss(self, members: Sequence[int], source: str) -> Tensor:
+        """Softmax over the class names of one set."""
+        names = self.class_sets[source]
+        labels = torch.tensor([names.index(self.rows[i]["labels"][0]) for i in members])
+        used = sorted(set(labels.tolist()))
+        queries = self.encode([self.queries.ids[i] for i in members])
+        live = self.encode([self.class_views[source].ids[c] for c in used])
+        table = self.cached_classes[source].clone()
+        table[torch.tensor(used)] = live
+        return torch.nn.functional.cross_entropy(queries @ table.T / self.p.temperature, labels)
+
+    def encyclopaedia_loss(self) -> Tensor:
+        """Symptom lists against names, in the batch and against the cached views."""
+        entries = self.rng.sample(self.encyclopaedia, 28)
+        queries, docs, masks = [], [], []
+        for name, aliases, symptoms in entries:
+            told = self.rng.sample(symptoms, min(len(symptoms), self.rng.randint(2, 7)))
+            queries.append(self.rng.choice(("、", "，", "伴")).join(told))
+            shown = self.rng.choice([name, *aliases[:2]]) if self.rng.random() < 0.3 else name
+            docs.append(name_view((shown,)))
+            target = self.names.find(name)
+            masks.append(self.target_number.get(target or "", -1))
+        q = self.encode(Texts.of(self.tokenizer, queries, 64).ids)
+        d = self.encode(Texts.of(self.tokenizer, docs, 32).ids)
+        keys = [normalise_name(e[0]) for e in entries]
+        same = torch.tensor([[a == b and i != j for j, b in enumerate(keys)] for i, a in enumerate(keys)])
+        cached = q @ self.cached.T / self.p.temperature
+        cached = cached.masked_fill(torch.stack([self.view_number == m for m in masks]), -1e4)
+        logits = torch.cat([(q @ d.T / self.p.temperature).masked_fill(same, -1e4), cached], dim=1)
+        return torch.nn.functional.cross_entropy(logits, torch.arange(len(entries)))
+
+    # -- the run ---------------------------------------------------------------------------------------------------
+
+    def train(self) -> float:
+        """Train until the minutes are spent; the mean loss of the last 50 steps."""
+        embedding = self.model.encoder.embeddings.word_embeddings
+        embedding.sparse = True
+        dense = [p for n, p in self.model.named_parameters() if "word_embeddings" not in n]
+        optimiser = torch.optim.AdamW(dense, lr=self.p.learning_rate, weight_decay=0.01)
+        sparse = torch.optim.SparseAdam([embedding.weight], lr=self.p.learning_rate)
+        self._resume()
+        self.model.train()
+        shares = {s: w for s, w in self.p.shares.items() if s in self.by_source or (s == "encyclopaedia" and self.encyclopaedia)}
+        losses: list[float] = []
+        began = time.monotonic() - self.spent
+        self.refresh()
+        while (elapsed := time.monotonic() - began) < self.p.minutes * 60:
+            if self.step and self.step % self.p.refresh_steps == 0:
+                self.refresh()
+                self._save(elapsed)
+            source = self.rng.choices(list(shares), list(shares.values()))[0]
+            if source == "encyclopaedia":
+                loss: Tensor | None = self.encyclopaedia_loss()
+            elif source in self.class_sets:
+                loss = self.class_loss(self._take(self.by_source[source]), source)
+            else:
+                loss = self.disease_loss(self._take(self.by_source[source]))
+            self.step += 1
+            if loss is None:
+                continue
+            progress = elapsed / (self.p.minutes * 60)
+            rate = self.p.learning_rate * min(1.0, self.step / self.p.warmup_steps) * (1.0 if progress < 0.6 else max(0.1, (1 - progress) / 0.4))
+            for group in (*optimiser.param_groups, *sparse.param_groups):
+                group["lr"] = rate
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(dense, 1.0)
+            optimiser.step()
+            sparse.step()
+            optimiser.zero_grad(set_to_none=True)
+            sparse.zero_grad(set_to_none=True)
+            losses.append(loss.item())
+            if self.step % self.p.average_every == 0:
+                self._average(min(self.p.average_decay, self.step / (self.step + 50)))
+            if self.step % 25 == 0:
+                mean = float(np.mean(losses[-50:]))
+                log.info("step %d, %.1f min, loss %.3f", self.step, elapsed / 60, mean)
+                mlflow.log_metric("loss", mean, step=self.step)
+        self._save(time.monotonic() - began)
+        return float(np.mean(losses[-50:])) if losses else math.nan
+
+    @torch.no_grad()
+    def _average(self, decay: float) -> None:
+        for name, value in self.model.state_dict().items():
+            if value.is_floating_point():
+                self.average[name].lerp_(value, 1 - decay)
+
+    def _save(self, elapsed: float) -> None:
+        save_file({k: v.contiguous() for k, v in self.model.state_dict().items()}, str(self.folder / "weights.safetensors"))
+        save_file({k: v.contiguous() for k, v in self.average.items()}, str(self.folder / "averaged.safetensors"))
+        (self.folder / "position.json").write_text(json.dumps({"step": self.step, "spent": elapsed}))
+
+    def _resume(self) -> None:
+        if not (self.folder / "position.json").is_file():
+            return
+        position = json.loads((self.folder / "position.json").read_text())
+        self.model.load_state_dict(load_file(str(self.folder / "weights.safetensors")))
+        self.average = load_file(str(self.folder / "averaged.safetensors"))
+        self.step, self.spent = position["step"], position["spent"]
+        log.info("resumed at step %d", self.step)
+
+
+def load_averaged(folder: Path, *, source: Path | None) -> BiEncoder:
+    """The averaged model of a run."""
+    weights = load_file(str(folder / "averaged.safetensors"))
+    size = weights["encoder.embeddings.word_embeddings.weight"].shape[0]
+    model = pretrained(source) if source is not None else tiny(size)
+    model.load_state_dict(weights)
+    return model.eval()
+
+
+def run(kb: KnowledgeBase, parameters: RankerParameters, *, queries: Path = QUERIES, folder: Path = FOLDER) -> float:
+    """Train, tracked in MLflow; the closing loss."""
+    torch.set_num_threads(1)
+    rows = [row for line in queries.read_text(encoding="utf-8").splitlines() if (row := json.loads(line))["split"] == "train"]
+    with run_of("ranker", parameters.model_dump(), inputs={"queries": queries}):
+        trainer = Trainer(kb, rows, parameters, folder)
+        loss = trainer.train()
+        mlflow.log_metrics({"final_loss": loss, "steps": trainer.step})
+    return loss
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    print(f"loss {run(load(), load_block(RankerParameters, 'ranker')):.3f}")
