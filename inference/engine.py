@@ -83,7 +83,7 @@ class Engine:
     def __init__(self, settings: Settings | None = None, *, kb: KnowledgeBase | None = None) -> None:
         self.settings = settings or Settings()
         self.kb = kb or load(self.settings.knowledge)
-        self._folder = self.settings.bundles or RELEASED
+        self.bundles_folder = self.settings.bundles or RELEASED
         self._bundles: dict[str, Bundle] = {}
         self._lock = threading.Lock()
 
@@ -91,15 +91,19 @@ class Engine:
         """The opened bundle of a task, or None where none is released."""
         with self._lock:
             if task not in self._bundles:
-                path = self._folder / task
+                path = self.bundles_folder / task
                 if not (path / "manifest.json").is_file():
                     return None
                 self._bundles[task] = Bundle.open(path, replay=replay)
             return self._bundles[task]
 
+    def opened(self) -> dict[str, str]:
+        """Task to version of every bundle that is open."""
+        return {task: bundle.version for task, bundle in sorted(self._bundles.items())}
+
     def versions(self, *tasks: str) -> Versions:
         """Knowledge version and the versions of the named bundles that are open."""
-        opened = {task: self.bundle(task) for task in tasks}
+        opened = {task: self.bundle(task) for task in tasks} if tasks else dict(self._bundles)
         return Versions(knowledge=self.kb.version, bundles={task: bundle.version for task, bundle in opened.items() if bundle is not None})
 
     @cached_property
@@ -238,7 +242,7 @@ class Engine:
 
     def warm(self) -> list[str]:
         """Open every released bundle and build what the first answer needs; the opened tasks."""
-        opened = [path.parent.name for path in sorted(self._folder.glob("*/manifest.json"))]
+        opened = [path.parent.name for path in sorted(self.bundles_folder.glob("*/manifest.json"))]
         for task in opened:
             self.bundle(task)
         self.diagnose([{"id": "warm", "text": "咳嗽发热3天。"}])

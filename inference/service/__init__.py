@@ -1,0 +1,1 @@
+"""The local HTTP service: handlers translate, the engine answers."""
