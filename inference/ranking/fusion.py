@@ -147,6 +147,8 @@ class Fusion:
         self.offset = float(sealed["calibration"]["offset"])
         self.age_offsets: Mapping[str, float] = sealed["calibration"].get("age_offsets", {})
         self.abstain_below = float(sealed.get("abstain_below", 0.0))
+        self.review: Mapping[str, float] = sealed.get("review", {})
+        """Thresholds of the review, tuned on complete records."""
         self.options: Mapping[str, float] = sealed.get("options", {"fused": 0.5, "name": 1.0, "semantic": 0.5})
 
     def logits(self, matrix: Vector) -> Vector:

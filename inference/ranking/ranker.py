@@ -212,6 +212,10 @@ class Ranker:
             explanation=explanation,
         )
 
+    def evidence_of(self, target: str, probability: float, record: RecordFacts) -> Candidate:
+        """A target as a candidate with its evidence, for the review."""
+        return self._candidate(target, probability, record, None, 0)
+
     def _note(self, evidence: Evidence, finding: str) -> str:
         name = self.kb.findings[finding].name
         return f"{name}（{evidence.note}）" if evidence.note else name

@@ -1,0 +1,1 @@
+"""Review of the doctor's list: missed, doubtful, red flags, incomplete."""

@@ -1,0 +1,221 @@
+"""The reviewer: rules first (values, medicines, old diseases), then the ranked differential, within an alert budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from data_contracts.diagnosis import Versions
+from data_contracts.review import Alert, Review
+from data_contracts.spans import DiseaseRef, Evidence
+from inference.facts import RecordFacts, facts_of
+from inference.flagging import red_flags, rule_evidence
+from inference.ranking.ranker import Ranked, Ranker
+from inference.reading.quality import quality_of
+from inference.reading.types import Reading
+from inference.review.coverage import Coverage
+from knowledge_base.compiled import KnowledgeBase
+from knowledge_base.conditions import Condition
+
+BUDGET = 3
+_SEVERITY = {"critical": 0, "warning": 1, "hint": 2}
+_KIND = {"red_flag": 0, "missed": 1, "doubtful": 2, "incomplete": 3}
+_FLAG_SEVERITY = {"immediate": "critical", "today": "warning", "soon": "hint"}
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Fused probabilities from which the model speaks; tuned on complete records (`reports/review.json`)."""
+
+    missed: float = 0.35
+    missed_must_not_miss: float = 0.30
+    critical: float = 0.60
+    doubtful: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRule:
+    """A rule of `content/rules/review.yaml`, parsed."""
+
+    id: str
+    condition: Condition
+    unless: Condition | None
+    row: Mapping[str, Any]
+
+
+class Reviewer:
+    """Reviews readings against the diagnoses that the doctor has entered."""
+
+    def __init__(self, kb: KnowledgeBase, ranker: Ranker, thresholds: Thresholds | None = None) -> None:
+        self.kb, self.ranker = kb, ranker
+        sealed = ranker.fusion.review
+        self.thresholds = thresholds or (Thresholds(**sealed) if sealed else Thresholds())
+        self.rules = [
+            ValueRule(row["id"], kb.condition(row["when"]), kb.condition(row["unless"]) if row.get("unless") else None, row)
+            for row in kb.tables.get("rules/review", ())
+            if row.get("enabled", True)
+        ]
+
+    def review(self, reading: Reading, versions: Versions) -> Review:
+        """All alerts of one record, within the budget, without what was overridden with a reason."""
+        record = facts_of(reading, self.kb)
+        coverage = Coverage(reading.record.diagnoses, self.kb, self.ranker.names)
+        ranked = self.ranker.rank(reading, record)
+        alerts = [
+            *self._flags(record),
+            *self._values(record, coverage),
+            *self._medicines(record, coverage),
+            *self._carried_over(reading, record, coverage),
+            *self._model(ranked, record, coverage),
+            *self._doubtful(ranked, record, coverage),
+            *self._incomplete(reading),
+        ]
+        return Review(id=reading.record.id, alerts=tuple(within_budget(alerts, {o.id for o in reading.record.overridden if o.reason.strip()})), versions=versions)
+
+    def _ref(self, target: str | None) -> DiseaseRef | None:
+        if target in self.kb.diseases:
+            disease = self.kb.diseases[target]
+            return DiseaseRef(id=disease.id, name=disease.name, icd10=disease.icd10[0])
+        if target in self.kb.thin:
+            thin = self.kb.thin[target]
+            return DiseaseRef(id=thin.id, name=thin.name, icd10=thin.code)
+        return None
+
+    def _flags(self, record: RecordFacts) -> list[Alert]:
+        return [
+            Alert(
+                id=f"alert:red_flag:{flag.rule}",
+                kind="red_flag",
+                severity=_FLAG_SEVERITY[flag.urgency],  # type: ignore[arg-type]
+                disease=self._ref(flag.diseases[0]),
+                message=flag.message,
+                evidence=flag.evidence,
+                source=f"rule:{flag.rule}",
+            )
+            for flag in red_flags(record, self.kb)
+        ]
+
+    def _values(self, record: RecordFacts, coverage: Coverage) -> list[Alert]:
+        """Abnormal measurements that no entered diagnosis explains."""
+        found = []
+        for rule in self.rules:
+            if not rule.condition.evaluate(record.facts) or (rule.unless is not None and rule.unless.evaluate(record.facts)):
+                continue
+            if coverage.explains(rule.row["covered_by"]):
+                continue
+            found.append(
+                Alert(
+                    id=f"alert:missed:{rule.id}",
+                    kind="missed",
+                    severity=rule.row["severity"],
+                    disease=self._ref(rule.row.get("disease")),
+                    message=rule.row["message"],
+                    evidence=rule_evidence(rule.condition.findings, rule.condition.measurements, record, self.kb),
+                    source=f"rule:{rule.id}",
+                )
+            )
+        return found
+
+    def _medicines(self, record: RecordFacts, coverage: Coverage) -> list[Alert]:
+        """Long-term medicines whose indication stands neither in the list nor in the text."""
+        found = []
+        for ident in sorted(record.facts.medicines & set(self.kb.medicines)):
+            medicine = self.kb.medicines[ident]
+            wanted = [d for d in medicine.get("indication_diseases", ()) if d in self.kb.diseases]
+            if not medicine.get("chronic") or not wanted or any(coverage.covers(d) for d in wanted) or any(record.mentioned.get(d) in ("present", "possible", "historical") for d in wanted):
+                continue
+            names = "、".join(self.kb.diseases[d].name for d in wanted[:3])
+            evidence = tuple(record.evidence.get(ident, ()))
+            found.append(
+                Alert(id=f"alert:missed:medicine:{ident}", kind="missed", severity="hint", disease=self._ref(wanted[0]), message=f"正在使用{medicine['name']}，诊断中没有相应的疾病（{names}）。", evidence=evidence, source="rule:medicine_without_disease")
+            )
+        return found
+
+    def _carried_over(self, reading: Reading, record: RecordFacts, coverage: Coverage) -> list[Alert]:
+        """Ongoing diseases that the record itself names and the list leaves out."""
+        if not reading.record.diagnoses:
+            return []
+        found = []
+        for target, assertion in sorted(record.mentioned.items()):
+            if assertion != "present" or coverage.covers(target) or not self._lasting(target):
+                continue
+            evidence: list[Evidence] = record.evidence.get(f"disease:{target}", [])
+            ref = self._ref(target)
+            if ref is None:
+                continue
+            found.append(
+                Alert(id=f"alert:missed:history:{target}", kind="missed", severity="warning", disease=ref, message=f"病历中写有{ref.name}，诊断中没有列出。", evidence=tuple(evidence[:2]), source="rule:stated_not_listed")
+            )
+        return found
+
+    def _lasting(self, target: str) -> bool:
+        """Chronic and recurrent diseases are carried over; of thin entries those of chronic chapters."""
+        if target in self.kb.diseases:
+            return self.kb.diseases[target].entry["onset"]["course"] in ("chronic", "recurrent", "congenital")
+        return target.removeprefix("icd10:")[:1] in "CDEFGIKMNQ"
+
+    def _model(self, ranked: Ranked, record: RecordFacts, coverage: Coverage) -> list[Alert]:
+        """Likely or dangerous candidates that the list does not cover."""
+        found = []
+        t = self.thresholds
+        for target_index, probability in zip(ranked.targets[:10].tolist(), ranked.probabilities[:10].tolist(), strict=True):
+            target = self.ranker.targets[target_index]
+            dangerous = target in self.kb.diseases and self.kb.diseases[target].must_not_miss
+            if probability < (t.missed_must_not_miss if dangerous else t.missed) or coverage.covers(target):
+                continue
+            candidate = self.ranker.evidence_of(target, probability, record)
+            if not candidate.supports:
+                continue
+            said = "、".join(dict.fromkeys(e.span.text for e in candidate.supports[:4] if e.span))
+            severity = "critical" if dangerous and probability >= t.critical else "warning" if dangerous or probability >= t.critical else "hint"
+            found.append(
+                Alert(id=f"alert:missed:{target}", kind="missed", severity=severity, disease=self._ref(target), message=f"请考虑{candidate.name}：依据“{said}”。", evidence=candidate.supports, source="model:ranker")  # type: ignore[arg-type]
+            )
+        return found
+
+    def _doubtful(self, ranked: Ranked, record: RecordFacts, coverage: Coverage) -> list[Alert]:
+        """Entered diagnoses that the record contradicts; never from absence of support alone."""
+        found = []
+        probability = {self.ranker.targets[t]: p for t, p in zip(ranked.targets.tolist(), ranked.probabilities.tolist(), strict=True)}
+        for target in sorted(coverage.targets):
+            if target not in self.kb.diseases or probability.get(target, 0.0) > self.thresholds.doubtful:
+                continue
+            if record.mentioned.get(target) in ("present", "possible"):
+                continue
+            candidate = self.ranker.evidence_of(target, 0.0, record)
+            if not candidate.against:
+                continue
+            said = "、".join(dict.fromkeys((e.span.text if e.span else e.note or "") for e in candidate.against[:3]))
+            confirm = "、".join(m.name for m in candidate.missing[:3])
+            message = f"诊断“{candidate.name}”与病历不符：{said}。" + (f"如仍考虑，请核实：{confirm}。" if confirm else "")
+            found.append(Alert(id=f"alert:doubtful:{target}", kind="doubtful", severity="hint", disease=self._ref(target), message=message, evidence=candidate.against, source="model:ranker"))
+        return found
+
+    def _incomplete(self, reading: Reading) -> list[Alert]:
+        """What must be written before any advice is sound: the missing items of the record's quality."""
+        missing = [item for item in quality_of(reading, self.kb).items if not item.present]
+        if not missing:
+            return []
+        hints = "；".join(item.hint or item.item for item in missing[:4])
+        return [Alert(id="alert:incomplete", kind="incomplete", severity="hint", disease=None, message=f"病历还缺：{hints}。", evidence=(), source="rule:record_quality")]
+
+
+def within_budget(alerts: Sequence[Alert], overridden: set[str], budget: int = BUDGET) -> list[Alert]:
+    """Alerts in order of severity and kind: all critical ones, then up to the budget; one for each disease; none overridden."""
+    kept: list[Alert] = []
+    diseases: set[str] = set()
+    spent = 0
+    for alert in sorted(alerts, key=lambda a: (_SEVERITY[a.severity], _KIND[a.kind])):
+        if alert.id in overridden or any(a.id == alert.id for a in kept):
+            continue
+        if alert.disease is not None and alert.kind != "doubtful":
+            if alert.disease.id in diseases:
+                continue
+            diseases.add(alert.disease.id)
+        if alert.severity != "critical":
+            if spent == budget:
+                continue
+            spent += 1
+        kept.append(alert)
+    return kept
