@@ -45,24 +45,51 @@ class Sheet:
         columns: name -> values; floats (NaN absent), booleans, or objects (None absent).
         units: name -> one unit for the column or one a row; a name that is not there has its canonical unit.
         size: number of rows.
+        canonical: a number without a unit is in the canonical one (tables); otherwise it counts as missing.
+        shared: the sheet serves many instruments, so names that mean something only inside one must be written
+            `instrument.name`.
     """
 
-    def __init__(self, columns: Mapping[str, Raw | Sequence[Any]], units: Mapping[str, UnitsOf] | None = None, *, size: int, canonical: bool = True) -> None:
+    def __init__(self, columns: Mapping[str, Raw | Sequence[Any]], units: Mapping[str, UnitsOf] | None = None, *, size: int, canonical: bool = True, shared: bool = False) -> None:
         self.size = size
+        self.shared = shared
         self.raw: dict[str, Raw] = {name: values if isinstance(values, np.ndarray) else objects(values) for name, values in columns.items()}
         self.units: dict[str, UnitsOf] = dict(units or {})
         self.canonical = canonical
+        self.derived: dict[str, Bools] = {}
         self._parsed: dict[tuple[Any, ...], Parsed] = {}
         self._none = np.zeros(size, dtype=bool)
 
     def __contains__(self, name: str) -> bool:
         return name in self.raw
 
+    def replace(self, name: str, values: npt.NDArray[Any], unit: str | None, keep_bad: Bools) -> None:
+        """Put canonical values in a column's place; rows in `keep_bad` keep what was given and its unit."""
+        if keep_bad.any():
+            mixed = values.astype(object)
+            mixed[keep_bad] = self.raw[name].astype(object)[keep_bad]
+            old = self.units.get(name)
+            units = objects([unit] * self.size)
+            units[keep_bad] = old[keep_bad] if isinstance(old, np.ndarray) else old
+            mixed[[not bad and (value != value or value == -1) for value, bad in zip(values.tolist(), keep_bad.tolist(), strict=True)]] = None
+            self.raw[name], self.units[name] = mixed, units
+        else:
+            self.raw[name] = values
+            self.units[name] = unit
+        self._parsed = {key: parsed for key, parsed in self._parsed.items() if key[0] != name}
+
     def column(self, instrument: Instrument, spec: Input) -> Parsed:
-        """The parsed column of an instrument's input; `instrument.name` is looked up before the bare name."""
+        """The parsed column of an instrument's input; `instrument.name` is looked up before the bare name.
+
+        A name of the instrument's own (`total` of PHQ-9 and of GAD-7) is taken bare only where one instrument is asked.
+        """
         name = f"{instrument.name}.{spec.name}"
         if name not in self.raw:
-            name = spec.name
+            name = name if self.shared and spec.own else spec.name
+        return self.parse(name, spec)
+
+    def parse(self, name: str, spec: Input) -> Parsed:
+        """The parsed column of a name as `spec` reads it."""
         key = (name, spec.kind, spec.quantity, spec.unit, spec.options, spec.low, spec.high, spec.legal, spec.name)
         found = self._parsed.get(key)
         if found is None:
@@ -133,6 +160,11 @@ class Sheet:
         if wanted:
             values = _in_unit(values, given, slip_of, spec)
         return Parsed(values, bad, missing, soft & ~slip, slip)
+
+
+def parse_plain(sheet: Sheet, spec: Input) -> Parsed:
+    """The parsed column under the input's own name."""
+    return sheet.parse(spec.name, spec)
 
 
 def objects(values: Sequence[Any]) -> npt.NDArray[np.object_]:

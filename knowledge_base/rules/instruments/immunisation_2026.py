@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from knowledge_base.rules.instrument import SEX, Column, Inputs, Instrument, choice, count, number, pick
+from knowledge_base.rules.instrument import SEX, Bools, Column, Inputs, Instrument, choice, count, number, pick
 
 Row = tuple[int | None, int | None]
 SCHEDULE_2026: dict[str, tuple[Row, ...]] = {
@@ -62,6 +62,12 @@ def compute(x: Inputs) -> Mapping[str, Column]:
     return {"state": state, "min_age_months": Column("integer", np.where(none, np.nan, earliest)), "complete_before_months": Column("integer", np.where(none, np.nan, before))}
 
 
+def contradicts(x: Inputs) -> Mapping[str, Bools]:
+    """A dose that the vaccine does not have."""
+    _, _, exists = _rows(x)
+    return {"dose": ~exists & x.known("vaccine") & x.known("dose")}
+
+
 INSTRUMENT = Instrument(
     name="immunisation_2026",
     title="免疫规划疫苗应种状态",
@@ -77,6 +83,7 @@ INSTRUMENT = Instrument(
         SEX,
     ),
     compute=compute,
+    contradicts=contradicts,
     grade="state",
     value="min_age_months",
     unit="month",

@@ -1,0 +1,62 @@
+"""Chinese names of the instruments' tokens, for sentences; the tokens themselves stay the contract."""
+
+from __future__ import annotations
+
+NAMES: dict[str, str] = {
+    "normal": "正常",
+    "high_normal": "正常高值",
+    "grade1": "1级",
+    "grade2": "2级",
+    "grade3": "3级",
+    "low": "低",
+    "medium": "中",
+    "moderate": "中",
+    "medium/high": "中至高",
+    "high": "高",
+    "high/very_high": "高至很高",
+    "very_high": "很高",
+    "ultra_high": "超高",
+    "not_in_table": "不在表内",
+    "low_medium": "中低",
+    "satisfied": "满意",
+    "unsatisfied": "不满意",
+    "adverse": "不良反应",
+    "complication": "并发症",
+    "emergency": "危急",
+    "IFG": "空腹血糖受损",
+    "IGT": "糖耐量减低",
+    "IFG+IGT": "空腹受损合并糖耐量减低",
+    "diabetes": "糖尿病",
+    "diabetes_to_confirm": "糖尿病待确认",
+    "incomplete": "不能判定",
+    "slightly_elevated": "略高",
+    "none": "无",
+    "consider": "可考虑",
+    "recommend": "建议",
+    "True": "是",
+    "False": "否",
+    "None": "不分级",
+    "average": "一般",
+    "not_overweight": "未超重",
+    "underweight": "过低",
+    "overweight": "超重",
+    "obese": "肥胖",
+    "pre_central": "中心型肥胖前期",
+    "central_obesity": "中心型肥胖",
+    "independent": "可自理",
+    "mild": "轻度",
+    "dependent": "不能自理",
+    "severe": "重度",
+    "refer": "转诊",
+    "refer_urgent": "尽快转诊",
+    "rescreen": "按期复查",
+    "well": "良好",
+    "partly": "部分控制",
+    "uncontrolled": "未控制",
+    "not_high": "不高",
+}
+
+
+def name_of(token: object) -> str:
+    """The Chinese name of a token; the token itself where there is none."""
+    return NAMES.get(str(token), str(token))
