@@ -1,0 +1,1 @@
+"""Coding: diagnosis and procedure texts to the codes of an imported table."""

@@ -1,0 +1,1 @@
+"""Corpora brought into training form."""

@@ -1,0 +1,1 @@
+"""Metrics as counts first, ratios last."""
