@@ -23,8 +23,39 @@ OK, MISSING, IMPLAUSIBLE, SOFT_ALARM, NOT_APPLICABLE = range(5)
 _TRUE = {"true", "yes", "y", "1", "是", "有", "阳性"}
 _FALSE = {"false", "no", "n", "0", "否", "无", "阴性"}
 _SEX = {"m": "M", "male": "M", "男": "M", "男性": "M", "f": "F", "female": "F", "女": "F", "女性": "F", "unknown": None, "未知": None}
-Raw = npt.NDArray[Any]
-UnitsOf = str | None | npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Categories:
+    """A column of few distinct values: `indices` into `values`, -1 absent. Each value is parsed once, however many rows."""
+
+    indices: npt.NDArray[np.int32]
+    values: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, items: npt.NDArray[Any]) -> Categories:
+        """The categories of an object array; bool, int and float stay apart, None is absent."""
+        seen: dict[tuple[type, Any], int] = {}
+        indices = np.empty(len(items), dtype=np.int32)
+        for row, item in enumerate(items.tolist()):
+            indices[row] = -1 if item is None else seen.setdefault((type(item), item), len(seen))
+        return cls(indices, tuple(value for _, value in seen))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def objects(self) -> npt.NDArray[np.object_]:
+        """One object a row."""
+        return objects([*self.values, None])[self.indices]
+
+    def spread(self, per_value: npt.NDArray[Any], absent: Any) -> npt.NDArray[Any]:
+        """A result for each value, spread over the rows."""
+        found: npt.NDArray[Any] = np.append(per_value, np.asarray(absent, dtype=per_value.dtype))[self.indices]
+        return found
+
+
+Raw = npt.NDArray[Any] | Categories
+UnitsOf = str | None | npt.NDArray[np.object_] | Categories
 
 
 @dataclass(frozen=True)
@@ -53,8 +84,8 @@ class Sheet:
     def __init__(self, columns: Mapping[str, Raw | Sequence[Any]], units: Mapping[str, UnitsOf] | None = None, *, size: int, canonical: bool = True, shared: bool = False) -> None:
         self.size = size
         self.shared = shared
-        self.raw: dict[str, Raw] = {name: values if isinstance(values, np.ndarray) else objects(values) for name, values in columns.items()}
-        self.units: dict[str, UnitsOf] = dict(units or {})
+        self.raw: dict[str, Raw] = {name: values if isinstance(values, (np.ndarray, Categories)) else objects(values) for name, values in columns.items()}
+        self.units: dict[str, str | Categories | None] = {name: Categories.of(unit) if isinstance(unit, np.ndarray) else unit for name, unit in (units or {}).items()}
         self.canonical = canonical
         self.derived: dict[str, Bools] = {}
         self._parsed: dict[tuple[Any, ...], Parsed] = {}
@@ -66,13 +97,15 @@ class Sheet:
     def replace(self, name: str, values: npt.NDArray[Any], unit: str | None, keep_bad: Bools) -> None:
         """Put canonical values in a column's place; rows in `keep_bad` keep what was given and its unit."""
         if keep_bad.any():
+            raw, old = self.raw[name], self.units.get(name)
+            given = raw.objects() if isinstance(raw, Categories) else raw.astype(object)
+            units = old.objects() if isinstance(old, Categories) else objects([old] * self.size)
             mixed = values.astype(object)
-            mixed[keep_bad] = self.raw[name].astype(object)[keep_bad]
-            old = self.units.get(name)
-            units = objects([unit] * self.size)
-            units[keep_bad] = old[keep_bad] if isinstance(old, np.ndarray) else old
-            mixed[[not bad and (value != value or value == -1) for value, bad in zip(values.tolist(), keep_bad.tolist(), strict=True)]] = None
-            self.raw[name], self.units[name] = mixed, units
+            unknown = np.isnan(values) if values.dtype == np.float64 else values < 0
+            mixed[unknown] = None
+            mixed[keep_bad] = given[keep_bad]
+            self.raw[name] = mixed
+            self.units[name] = Categories.of(np.where(keep_bad, units, objects([unit] * self.size)))
         else:
             self.raw[name] = values
             self.units[name] = unit
@@ -102,17 +135,20 @@ class Sheet:
         if spec.kind in ("number", "count"):
             return self._parse_number(name, spec, raw)
         if spec.kind == "text":
-            texts = np.full(self.size, None, dtype=object) if raw is None else raw.astype(object)
+            texts = np.full(self.size, None, dtype=object) if raw is None else raw.objects() if isinstance(raw, Categories) else raw.astype(object)
             absent = np.array([value is None or value == "" for value in texts], dtype=bool)
             return Parsed(texts, self._none, absent, self._none, self._none)
         codes = np.full(self.size, -1, dtype=np.int8)
         if raw is None:
             return Parsed(codes, self._none, ~self._none, self._none, self._none)
         bad = self._none
-        if raw.dtype == np.bool_ and spec.kind == "flag":
+        if isinstance(raw, np.ndarray) and raw.dtype == np.bool_ and spec.kind == "flag":
             codes = raw.astype(np.int8)
-        elif raw.dtype == np.int8:
+        elif isinstance(raw, np.ndarray) and raw.dtype == np.int8:
             codes = raw
+        elif isinstance(raw, np.ndarray) and raw.dtype == np.float64 and spec.kind == "flag":
+            codes = np.where(raw == 1, 1, np.where(raw == 0, 0, -1)).astype(np.int8)
+            bad = ~np.isnan(raw) & (codes < 0)
         else:
             codes, bad = _codes(raw, spec)
         return Parsed(codes, bad, (codes < 0) & ~bad, self._none, self._none)
@@ -123,25 +159,10 @@ class Sheet:
         values, bad = _floats(raw)
         missing = np.isnan(values) & ~bad
         given = values
-        unit = self.units.get(name)
-        quantity = spec.amount
-        slip_of: npt.NDArray[np.object_] | str | None = quantity.unit
-        if isinstance(unit, np.ndarray):
-            values, unknown, absent = _convert_each(given, unit, spec, self.canonical)
-            bad = bad | (unknown & ~missing)
-            missing = missing | absent
-            slip_of = unit
-        elif name in self.units or not self.canonical:
-            scale = quantity.scale(unit)
-            if scale is None:
-                if unit is None or unit == "":
-                    missing = ~bad
-                    values = np.full(self.size, np.nan)
-                else:
-                    bad = bad | ~missing
-            else:
-                values = scale.apply(given)
-            slip_of = unit
+        unit = self.units.get(name, spec.amount.unit if self.canonical else None)
+        values, unknown, absent = _convert(given, unit, spec, self.canonical)
+        bad = bad | (unknown & ~missing)
+        missing = missing | (absent & ~bad)
         limits = LIMITS.get(spec.name)
         if limits is None:
             low = -math.inf if spec.low is None else spec.low
@@ -154,11 +175,10 @@ class Sheet:
             bad = bad | (~np.isnan(values) & ~np.isin(values, spec.legal))
         soft = ((values < limits.soft_low) | (values > limits.soft_high)) & ~bad
         slip = self._none
-        if quantity.slips and soft.any():
-            slip = soft & _slipped(given, slip_of, spec, limits)
-        wanted = spec.unit and _wanted(spec)
-        if wanted:
-            values = _in_unit(values, given, slip_of, spec)
+        if spec.amount.slips and soft.any():
+            slip = soft & _slipped(given, unit, spec, limits)
+        if spec.unit and spec.unit != spec.amount.unit:
+            values = _in_unit(values, given, unit, spec)
         return Parsed(values, bad, missing, soft & ~slip, slip)
 
 
@@ -176,50 +196,41 @@ def objects(values: Sequence[Any]) -> npt.NDArray[np.object_]:
 
 def _floats(raw: Raw) -> tuple[Floats, Bools]:
     """Numbers of a raw column (NaN absent) and where it cannot be read as one."""
+    if isinstance(raw, Categories):
+        read = [_float(value) for value in raw.values]
+        values = np.array([math.nan if value is None else value for value, _ in read], dtype=np.float64)
+        return raw.spread(values, math.nan), raw.spread(np.array([bad for _, bad in read], dtype=bool), False)
     if raw.dtype == np.float64:
         infinite = np.isinf(raw)
         return (np.where(infinite, np.nan, raw), infinite) if infinite.any() else (raw, np.zeros(len(raw), dtype=bool))
+    if raw.dtype == np.bool_:
+        return np.full(len(raw), np.nan), np.ones(len(raw), dtype=bool)
     if raw.dtype != object:
-        if raw.dtype == np.bool_:
-            return np.full(len(raw), np.nan), np.ones(len(raw), dtype=bool)
         return raw.astype(np.float64), np.zeros(len(raw), dtype=bool)
-    values = np.full(len(raw), np.nan)
-    bad = np.zeros(len(raw), dtype=bool)
-    for row, item in enumerate(raw):
-        if item is None or item == "":
-            continue
-        if isinstance(item, bool):
-            bad[row] = True
-            continue
-        try:
-            read = float(item)
-        except (TypeError, ValueError):
-            bad[row] = True
-            continue
-        if math.isnan(read):
-            continue
-        if math.isinf(read):
-            bad[row] = True
-        else:
-            values[row] = read
-    return values, bad
+    read = [_float(value) for value in raw.tolist()]
+    return np.array([math.nan if value is None else value for value, _ in read], dtype=np.float64), np.array([bad for _, bad in read], dtype=bool)
+
+
+def _float(item: Any) -> tuple[float | None, bool]:
+    """A number, or None; and whether it was given but is none."""
+    if item is None or item == "":
+        return None, False
+    if isinstance(item, bool):
+        return None, True
+    try:
+        value = float(item)
+    except (TypeError, ValueError):
+        return None, True
+    if math.isnan(value):
+        return None, False
+    return (None, True) if math.isinf(value) else (value, False)
 
 
 def _codes(raw: Raw, spec: Input) -> tuple[npt.NDArray[np.int8], Bools]:
-    codes = np.full(len(raw), -1, dtype=np.int8)
-    bad = np.zeros(len(raw), dtype=bool)
-    seen: dict[Any, int] = {}
-    for row, item in enumerate(raw.tolist()):
-        key = (type(item), item)
-        code = seen.get(key)
-        if code is None:
-            code = _code(item, spec)
-            seen[key] = code
-        if code == -2:
-            bad[row] = True
-        else:
-            codes[row] = code
-    return codes, bad
+    categories = raw if isinstance(raw, Categories) else Categories.of(raw)
+    codes = np.array([_code(value, spec) for value in categories.values], dtype=np.int8)
+    spread = categories.spread(codes, -1)
+    return np.where(spread == -2, np.int8(-1), spread), spread == -2
 
 
 def _code(item: Any, spec: Input) -> int:
@@ -240,56 +251,48 @@ def _code(item: Any, spec: Input) -> int:
     return spec.options.index(text) if text in spec.options else -2
 
 
-def _convert_each(given: Floats, units: npt.NDArray[np.object_], spec: Input, canonical: bool) -> tuple[Floats, Bools, Bools]:
-    """Convert a column whose rows carry their own units: values, unknown unit, absent unit."""
-    values = given.copy()
-    unknown = np.zeros(len(given), dtype=bool)
-    absent = np.zeros(len(given), dtype=bool)
-    for unit in set(units.tolist()):
-        rows = np.array([u == unit for u in units], dtype=bool)
-        scale = spec.amount.scale(unit)
-        if scale is None and (unit is None or unit == ""):
-            if not canonical:
-                absent |= rows
-                values[rows] = np.nan
-        elif scale is None:
-            unknown |= rows
-        else:
-            values[rows] = scale.apply(given[rows])
-    return values, unknown, absent
+def _convert(given: Floats, unit: str | Categories | None, spec: Input, canonical: bool) -> tuple[Floats, Bools, Bools]:
+    """Canonical values, where the unit is unknown, and where one is needed but absent."""
+    if isinstance(unit, Categories):
+        values = given.copy()
+        unknown, absent = np.zeros(len(given), dtype=bool), np.zeros(len(given), dtype=bool)
+        for index, name in [(-1, None), *enumerate(unit.values)]:
+            rows = unit.indices == index
+            if rows.any():
+                values[rows], unknown[rows], absent[rows] = _convert(given[rows], spec.amount.unit if name is None and canonical else name, spec, canonical)
+        return values, unknown, absent
+    none = np.zeros(len(given), dtype=bool)
+    scale = spec.amount.scale(unit)
+    if scale is not None:
+        return scale.apply(given), none, none
+    if unit is None or unit == "":
+        return np.full(len(given), np.nan), none, ~none
+    return given, ~none, none
 
 
-def _slipped(given: Floats, unit: UnitsOf, spec: Input, limits: Limits) -> Bools:
+def _rows_in(unit: str | Categories | None, scale: Scale, spec: Input, size: int) -> Bools:
+    """Rows written in the unit of a scale."""
+    if isinstance(unit, Categories):
+        return unit.spread(np.array([spec.amount.scale(value) is scale for value in unit.values], dtype=bool), False)
+    return np.full(size, spec.amount.scale(unit) is scale)
+
+
+def _slipped(given: Floats, unit: str | Categories | None, spec: Input, limits: Limits) -> Bools:
     """Where the bare number would be ordinary in a unit it is commonly mistaken for."""
-    quantity = spec.amount
     found = np.zeros(len(given), dtype=bool)
-    for slip in quantity.slips:
-        scale = quantity.others[slip]
+    for slip in spec.amount.slips:
+        scale = spec.amount.others[slip]
         other = scale.apply(given)
-        ordinary = (other >= limits.soft_low) & (other <= limits.soft_high)
-        if isinstance(unit, np.ndarray):
-            ordinary &= np.array([quantity.scale(u) is not scale for u in unit], dtype=bool)
-        elif quantity.scale(unit) is scale:
-            continue
-        found |= ordinary
+        found |= (other >= limits.soft_low) & (other <= limits.soft_high) & ~_rows_in(unit, scale, spec, len(given))
     return found
 
 
-def _wanted(spec: Input) -> bool:
-    return spec.unit != spec.amount.unit
+SITE_CHOLESTEROL = 0.0259
+"""China-PAR's site turns mmol/L into mg/dL by this divisor; a value that came in mg/dL is taken as it stands."""
 
 
-SITE_CHOLESTEROL = Scale(1 / 0.0259)
-"""China-PAR's site turns mmol/L into mg/dL by this factor; a value that came in mg/dL is taken as it stands."""
-
-
-def _in_unit(values: Floats, given: Floats, unit: UnitsOf, spec: Input) -> Floats:
-    if isinstance(unit, np.ndarray):
-        raw_mg = np.array([spec.amount.scale(u) is spec.amount.others.get(spec.unit) for u in unit], dtype=bool)
-        return np.where(raw_mg, given, values / 0.0259)
-    if spec.amount.scale(unit) is spec.amount.others.get(spec.unit):
-        return given
-    return values / 0.0259
+def _in_unit(values: Floats, given: Floats, unit: str | Categories | None, spec: Input) -> Floats:
+    return np.where(_rows_in(unit, spec.amount.others[spec.unit], spec, len(given)), given, values / SITE_CHOLESTEROL)
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ class Inputs:
     def unit(self, name: str) -> list[str | None]:
         """The written unit of an input, one a row."""
         unit = self._units.get(name)
-        return list(unit) if isinstance(unit, np.ndarray) else [unit] * self.size
+        return [unit] * self.size if unit is None or isinstance(unit, str) else list(unit.objects())
 
     def n(self, name: str) -> Floats:
         """A number's column."""

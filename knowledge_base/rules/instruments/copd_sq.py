@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from knowledge_base.rules.instrument import AGE, BMI, PACK_YEARS, Bools, Column, Inputs, Instrument, choice, flag, points, table, truth, whole
+from knowledge_base.rules.instrument import (
+    AGE,
+    BMI,
+    PACK_YEARS,
+    Bools,
+    Column,
+    Inputs,
+    Instrument,
+    choice,
+    flag,
+    points,
+    table,
+    truth,
+    whole,
+)
 
 CUT = 16
 

@@ -6,7 +6,25 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from knowledge_base.rules.instrument import BMI, DBP, FPG, HBA1C, HDL, LDL, SBP, SEX, TC, TG, Column, Inputs, Instrument, flag, points, truth, whole
+from knowledge_base.rules.instrument import (
+    BMI,
+    DBP,
+    FPG,
+    HBA1C,
+    HDL,
+    LDL,
+    SBP,
+    SEX,
+    TC,
+    TG,
+    Column,
+    Inputs,
+    Instrument,
+    flag,
+    points,
+    truth,
+    whole,
+)
 
 
 def compute(x: Inputs) -> Mapping[str, Column]:

@@ -6,7 +6,21 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from knowledge_base.rules.instrument import FPG, GLU2H, HBA1C, RANDOM_GLU, Bools, Column, Inputs, Instrument, flag, members, optional, pick, points
+from knowledge_base.rules.instrument import (
+    FPG,
+    GLU2H,
+    HBA1C,
+    RANDOM_GLU,
+    Bools,
+    Column,
+    Inputs,
+    Instrument,
+    flag,
+    members,
+    optional,
+    pick,
+    points,
+)
 
 LABELS = ("normal", "IFG", "IGT", "IFG+IGT", "diabetes", "diabetes_to_confirm", "incomplete")
 

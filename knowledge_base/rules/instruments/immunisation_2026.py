@@ -43,10 +43,10 @@ def _rows(x: Inputs) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float64]],
     earliest, before = np.full((len(VACCINES), width), np.nan), np.full((len(VACCINES), width), np.nan)
     exists = np.zeros((len(VACCINES), width), dtype=bool)
     for index, name in enumerate(VACCINES):
-        for dose, (start, end) in enumerate(schedule[name], start=1):
-            exists[index, dose] = True
-            earliest[index, dose] = np.nan if start is None else start
-            before[index, dose] = np.nan if end is None else end
+        for nth, (start, end) in enumerate(schedule[name], start=1):
+            exists[index, nth] = True
+            earliest[index, nth] = np.nan if start is None else start
+            before[index, nth] = np.nan if end is None else end
     vaccine = np.maximum(x.code("vaccine"), 0)
     dose = np.clip(np.nan_to_num(x.n("dose")), 0, width - 1).astype(np.int64)
     return earliest[vaccine, dose], before[vaccine, dose], exists[vaccine, dose]

@@ -6,7 +6,25 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from knowledge_base.rules.instrument import AGE, BMI, DBP, HDL, LDL, SBP, SEX, TC, Column, Inputs, Instrument, count, flag, pick, points, real, truth
+from knowledge_base.rules.instrument import (
+    AGE,
+    BMI,
+    DBP,
+    HDL,
+    LDL,
+    SBP,
+    SEX,
+    TC,
+    Column,
+    Inputs,
+    Instrument,
+    count,
+    flag,
+    pick,
+    points,
+    real,
+    truth,
+)
 
 LABELS = ("low", "medium", "high", "very_high", "ultra_high")
 LOW, MEDIUM, HIGH = 0, 1, 2

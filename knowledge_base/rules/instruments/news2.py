@@ -6,7 +6,23 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from knowledge_base.rules.instrument import HR, RR, SBP, SPO2, TEMP, Column, Inputs, Instrument, choice, flag, half_up, pick, table, truth, whole
+from knowledge_base.rules.instrument import (
+    HR,
+    RR,
+    SBP,
+    SPO2,
+    TEMP,
+    Column,
+    Inputs,
+    Instrument,
+    choice,
+    flag,
+    half_up,
+    pick,
+    table,
+    truth,
+    whole,
+)
 
 
 def compute(x: Inputs) -> Mapping[str, Column]:
