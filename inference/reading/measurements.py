@@ -683,6 +683,38 @@ class MeasurementGrammar:
             found.append(FoundMeasurement(match.start(group), end, "pregnancy_weeks", value, None, "周", value, "周", self._flag(row, value, None), None))
         return found
 
+    def given(self, name: str, value: float, unit: str | None) -> tuple[str, float, str | None, Value | None, str | None, str | None, str | None]:
+        """A measurement given as data: name, value, unit, canonical value and unit, flag, context.
+
+        Names may be house names, contextual names (fasting_glucose) or names as records write them; an unknown name is
+        kept as it is.
+        """
+        context = None
+        key = name.strip().lower()
+        if key in _CONTEXTUAL_NAMES:
+            key, context = _CONTEXTUAL_NAMES[key]
+        if key not in self.analytes:
+            named = self._names.longest_at(key, 0) if key else None
+            if named is None or named[0] != len(key) or not named[1].candidates:
+                return name, value, unit, value, unit, None, None
+            key, context = named[1].candidates[0], named[1].context
+        row = self.analytes[key]
+        written = None if unit is None else self._whole_unit(unit.lower().replace("µ", "μ"))
+        factors = row["units"]
+        if written is None and unit is not None and unit.strip() in ("1", row["unit"]):
+            written = row["unit"]
+        if written is not None and written in factors and not isinstance(factors[written], str):
+            canonical: Value | None = _convert(value, factors[written])
+        elif unit is None:
+            fitting = next((u for low, high, u in row["infer"] if low <= value <= high), None)
+            canonical = None if fitting is None else _convert(value, {"ratio": 100, "permille": 0.001}.get(fitting, factors.get(fitting, 1)))
+        else:
+            canonical = None
+        if canonical is None:
+            missing = "unit_missing" if unit is None else "unit_unknown"
+            return key, value, unit, None, None, missing, context
+        return key, value, unit, canonical, self._shown(row["unit"]), self._flag(row, canonical, None), context
+
     # -- surroundings ----------------------------------------------------------------------------------------------
 
     def _zones(self, text: str, masked: str) -> list[tuple[int, int, str]]:
@@ -729,6 +761,7 @@ class MeasurementGrammar:
         return found
 
 
+_CONTEXTUAL_NAMES = {"fasting_glucose": ("glucose", "fasting"), "postprandial_glucose": ("glucose", "postprandial_2h")}
 _NEVER_CONCENTRATIONS = frozenset({"mm", "m", "尺", "寸", "斤", "kg", "g", "mL", "L", "分"})
 
 

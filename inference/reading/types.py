@@ -41,3 +41,6 @@ class Reading:
     given: tuple[Measurement, ...] = ()
     reader_version: str = "rules"
     section_texts: dict[str | None, str] = field(default_factory=dict)
+    hidden: frozenset[int] = frozenset()
+    """Places in `entities` of readings that serve ranking alone (names that lie inside a trained span); `structure` leaves
+    them out."""

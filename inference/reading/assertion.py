@@ -1,0 +1,554 @@
+"""Assertion by rules: is it so, of whom, and which word says so.
+
+ConText over cues that are data (`lexicon/assertion.yaml`), with the turns of Chinese records: the ideographic comma never
+ends a list, the comma ends 无 but not 否认…史, colon tables, (+)/(−), double negation, chronic disease that is present
+although it is history. Each decision says whether the rule is certain, so that a learned classifier may be overridden only
+there, and `scope_features` gives that classifier what the rules saw.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_contracts.structure import Assertion
+from inference.reading.subjects import Subject, SubjectFinder, subject_at
+from inference.reading.trie import Trie
+
+CUE_CLASSES = ("absent", "possible", "historical", "conditional", "present", "pseudo", "resolved", "anchor", "other_person", "family")
+SECTIONS = (
+    "chief_complaint",
+    "present_illness",
+    "past_history",
+    "personal_history",
+    "family_history",
+    "allergy_history",
+    "obstetric_history",
+    "physical_exam",
+    "auxiliary_exam",
+    "treatment",
+    "diagnosis",
+)
+FEATURE_NAMES: tuple[str, ...] = (
+    *(f"{side}_{name}" for name in CUE_CLASSES for side in ("forward", "backward")),
+    *(f"{side}_{name}_blocked" for name in CUE_CLASSES for side in ("forward", "backward")),
+    "subject_family",
+    "subject_other_person",
+    "chronic",
+    *(f"section_{name}" for name in SECTIONS),
+    *(f"rule_{name}" for name in ("present", "absent", "possible", "family", "historical", "conditional", "other_person")),
+    "rule_certain",
+)
+"""Names of the columns of `scope_features`."""
+
+_LABELS: tuple[Assertion, ...] = ("present", "absent", "possible", "family", "historical", "conditional", "other_person")
+_CLINICAL = frozenset({"symptom", "sign", "disease"})
+_DIAGNOSTIC = frozenset({"disease"})
+_JOIN = re.compile(r"[、及和与或/\s\"“”‘’()（）+＋]|以及|并|等|或者|伴|合并|继发|，|,")
+_BARE_BREAK = re.compile(r"\d|天|年|月|来诊|就诊|出现|有|无|未|可|患|诊断|服|予|行|吸烟|饮酒|现|今|但|已|因")
+_ONGOING = re.compile(r"反复|间断|经常|时有|常有|多年|一直|至今|长期|规律服|口服|服用|控制|仍|现|目前|每年|每逢|持续|遗留|遗有|\d+\s?(?:余|多)?\s?年|[一二三四五六七八九十]+(?:余|多)?年|半年")
+_DURATION_AFTER = re.compile(r"[^，。；;\n、]{0,4}?(?:\d+|[一二两三四五六七八九十半数]+)\s?(?:余|多|来)?\s?(?:个)?(?:年|月|周|天|日|小时)(?!前)")
+_YEARS_AGO = re.compile(r"(?:\d+|[一二两三四五六七八九十数]+)(?:余|多)?(?:个)?(?:年|月)前|(?:19|20)\d{2}年")
+_ONSET = re.compile(r"出现|开始|发现|起|诊断|确诊|查出|体检|反复|感")
+_SYMPTOM_SEARCH = re.compile(r"(?:原因)?(?:待查|查因|待诊|原因待查|性质待定|性质待查)")
+_CLOSES_CLAUSE = re.compile(r"\s*(?:$|[，,。；;、\n\s)|])")
+_IS_QUESTION = re.compile(r"\s*[?？]")
+_ACTION = re.compile(r"[，,]\s*(?:请|应|须|需|及时|立即|马上|随时|尽快|速|可|则|即|随诊|就诊|复诊|返院|来院|予|给予|继续|目前|现)")
+_RELIEVED = re.compile(r"[^，。；]{0,12}(?:，|,)?(?:可|能|后|稍)?(?:缓解|好转|减轻|有效|止)")
+_THRESHOLD = re.compile(r"(?:超过|大于|高于|>|≥)=?\s?\d+(?:\.\d+)?\s?(?:℃|度|°c)?(?:以上)?")
+_SEARCH_LIMIT = 120
+_BACKWARD_LIMIT = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """What is to be judged: its place in the folded text and its type."""
+
+    start: int
+    end: int
+    type: str = "symptom"
+    chronic: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The label of a mention, the cue that decided it (offsets), and whether the rule is certain."""
+
+    label: Assertion
+    cue: tuple[int, int] | None = None
+    certain: bool = False
+    rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Cue:
+    id: str
+    kind: str
+    direction: str
+    reach: str
+    ends_clause: bool
+    needs_near: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    start: int
+    end: int
+    cue: _Cue
+
+
+@dataclass(slots=True)
+class _Page:
+    """One text with everything found in it, cues in order of place."""
+
+    text: str
+    forward: list[_Found]
+    backward: list[_Found]
+    forward_ends: list[int]
+    backward_starts: list[int]
+    terminators: list[int]
+    sentence_ends: list[int]
+    commas: list[int]
+    subjects: list[Subject]
+    mentions: list[tuple[int, int]]
+    mention_starts: list[int]
+
+    def any_between(self, places: list[int], low: int, high: int) -> bool:
+        """Whether a place lies in `[low, high)`."""
+        index = bisect_left(places, low)
+        return index < len(places) and places[index] < high
+
+    def inside_mention(self, start: int, end: int) -> bool:
+        """Whether a stretch overlaps a mention."""
+        index = bisect_right(self.mention_starts, start) - 1
+        if index >= 0 and self.mentions[index][1] > start:
+            return True
+        return index + 1 < len(self.mentions) and self.mentions[index + 1][0] < end
+
+
+class AssertionRules:
+    """Judges mentions by cues, sections and subjects."""
+
+    def __init__(self, lexicon: Mapping[str, Any]) -> None:
+        """Take the lexicon: `assertion`, `terminators`, `chronic`, `relatives`."""
+        cues = lexicon["assertion"]
+        ends = lexicon["terminators"]
+        forward: dict[str, _Cue] = {}
+        backward: dict[str, _Cue] = {}
+        for row in cues["cues"]:
+            if not row.get("enabled", True):
+                continue
+            cue = _Cue(row["id"], row["class"], row["direction"], row["reach"], row.get("ends_clause", False), tuple(row.get("needs_near", ())))
+            for word in row["words"]:
+                if cue.kind == "pseudo":
+                    forward[word] = cue
+                    backward[word] = cue
+                elif cue.direction == "forward":
+                    forward.setdefault(word, cue)
+                elif cue.reach != "immediate":
+                    backward.setdefault(word, cue)
+        self._forward: Trie[_Cue] = Trie(forward)
+        self._backward: Trie[_Cue] = Trie(backward)
+        self._immediate: dict[str, list[tuple[str, _Cue]]] = {}
+        for row in cues["cues"]:
+            if row["reach"] == "immediate" and row.get("enabled", True):
+                cue = _Cue(row["id"], row["class"], row["direction"], row["reach"], row.get("ends_clause", False), tuple(row.get("needs_near", ())))
+                for word in sorted(row["words"], key=len, reverse=True):
+                    self._immediate.setdefault(word[0], []).append((word, cue))
+        self._terminators: Trie[bool] = Trie({**dict.fromkeys(ends["inside"], False), **dict.fromkeys(ends["forward"], True)})
+        self._sentence_ends = frozenset(ends["sentence_ends"])
+        self._commas = frozenset(ends["commas"])
+        self._degrees = frozenset(ends["degrees"])
+        chronic = lexicon["chronic"]
+        self._chronic = re.compile("|".join(map(re.escape, chronic["words"])))
+        self._not_chronic = re.compile("|".join(map(re.escape, chronic["not_chronic"])))
+        self.subjects = SubjectFinder(lexicon["relatives"])
+
+    # -- the interface ---------------------------------------------------------------------------------------------
+
+    def __call__(
+        self, text: str, mentions: Sequence[Mention], section: str | None = None, subjects: list[Subject] | None = None
+    ) -> list[Decision]:
+        """One decision per mention of folded text; `section` is the part of the record that the text is."""
+        page = self._page(text, mentions, subjects)
+        return [self._judge(page, mention, section) for mention in mentions]
+
+    def scope_features(
+        self, text: str, mentions: Sequence[Mention], section: str | None = None, subjects: list[Subject] | None = None
+    ) -> NDArray[np.float32]:
+        """What the rules see round each mention, as numbers for a classifier: shape `(len(mentions), len(FEATURE_NAMES))`."""
+        page = self._page(text, mentions, subjects)
+        rows = np.zeros((len(mentions), len(FEATURE_NAMES)), dtype=np.float32)
+        index = {name: place for place, name in enumerate(FEATURE_NAMES)}
+        for row, mention in zip(rows, mentions, strict=True):
+            low, high = self._sentence(page, mention.start)
+            for found in page.forward:
+                if low <= found.start and found.end <= mention.start:
+                    column = index[f"forward_{found.cue.kind}"]
+                    row[column] = max(row[column], 1.0 / (1 + mention.start - found.end))
+                    if page.any_between(page.terminators, found.end, mention.start) or page.any_between(page.commas, found.end, mention.start):
+                        row[index[f"forward_{found.cue.kind}_blocked"]] = 1.0
+            for found in page.backward:
+                if mention.end <= found.start and found.end <= high:
+                    column = index[f"backward_{found.cue.kind}"]
+                    row[column] = max(row[column], 1.0 / (1 + found.start - mention.end))
+                    if page.any_between(page.commas, mention.end, found.start):
+                        row[index[f"backward_{found.cue.kind}_blocked"]] = 1.0
+            subject = subject_at(page.subjects, mention.start)
+            if subject is not None:
+                row[index[f"subject_{subject.kind}"]] = 1.0
+            row[index["chronic"]] = float(self._is_chronic(page, mention))
+            if section in SECTIONS:
+                row[index[f"section_{section}"]] = 1.0
+            decision = self._judge(page, mention, section)
+            row[index[f"rule_{decision.label}"]] = 1.0
+            row[index["rule_certain"]] = float(decision.certain)
+        return rows
+
+    # -- finding ---------------------------------------------------------------------------------------------------
+
+    def _page(self, text: str, mentions: Sequence[Mention], subjects: list[Subject] | None) -> _Page:
+        places = sorted({(mention.start, mention.end) for mention in mentions})
+        page = _Page(
+            text, [], [], [], [], [],
+            [i for i, c in enumerate(text) if c in self._sentence_ends],
+            [i for i, c in enumerate(text) if c in self._commas],
+            subjects if subjects is not None else self.subjects(text), places, [start for start, _ in places],
+        )  # fmt: skip
+        page.forward = self._cues(page, self._forward)
+        page.backward = self._cues(page, self._backward)
+        page.forward_ends = [found.end for found in page.forward]
+        page.backward_starts = [found.start for found in page.backward]
+        page.terminators = [
+            start for start, end, ends in self._terminators.find(text) if ends and not page.inside_mention(start, end) and not self._in_cue(page, start, end)
+        ]
+        return page
+
+    def _cues(self, page: _Page, trie: Trie[_Cue]) -> list[_Found]:
+        """The cues of one direction; one that runs into a mention is cut back to what stands before it (无尿|频)."""
+        cues: list[_Found] = []
+        for start, end, cue in trie.find(page.text):
+            if page.inside_mention(start, end):
+                index = bisect_right(page.mention_starts, start)
+                if index and page.mentions[index - 1][1] > start:
+                    continue
+                shorter = trie.longest_at(page.text[: page.mention_starts[index]], start)
+                if shorter is None:
+                    continue
+                end, cue = shorter
+            if cue.kind != "pseudo":
+                cues.append(_Found(start, end, cue))
+        return cues
+
+    def _in_cue(self, page: _Page, start: int, end: int) -> bool:
+        index = bisect_left(page.forward_ends, end)
+        return index < len(page.forward) and page.forward[index].start <= start and page.forward[index].cue.kind in ("absent", "historical", "possible")
+
+    def _sentence(self, page: _Page, position: int) -> tuple[int, int]:
+        index = bisect_left(page.sentence_ends, position)
+        low = page.sentence_ends[index - 1] + 1 if index else 0
+        high = page.sentence_ends[index] if index < len(page.sentence_ends) else len(page.text)
+        return low, high
+
+    def _clause(self, page: _Page, position: int) -> tuple[int, int]:
+        low, high = self._sentence(page, position)
+        index = bisect_left(page.commas, position)
+        if index and page.commas[index - 1] >= low:
+            low = page.commas[index - 1] + 1
+        if index < len(page.commas) and page.commas[index] < high:
+            high = page.commas[index]
+        return low, high
+
+    def _is_chronic(self, page: _Page, mention: Mention) -> bool:
+        if mention.chronic is not None:
+            return mention.chronic
+        words = page.text[mention.start : mention.end]
+        return bool(self._chronic.search(words)) and not self._not_chronic.search(words)
+
+    # -- judging ---------------------------------------------------------------------------------------------------
+
+    def _judge(self, page: _Page, mention: Mention, section: str | None) -> Decision:
+        after = self._immediately_after(page, mention)
+        if after is not None and after[1].kind == "present":
+            return Decision("present", after[0], page.text[after[0][0]] in "(+", after[1].id)
+        forward = self._forward_hits(page, mention)
+        backward = self._backward_hits(page, mention)
+        conditional = self._first(forward, "conditional") or self._first(backward, "conditional")
+        if conditional is not None:
+            return Decision("conditional", (conditional.start, conditional.end), conditional.cue.reach == "sentence", conditional.cue.id)
+        if after is not None and after[1].kind == "absent":
+            return Decision("absent", after[0], True, after[1].id)
+        double = self._first(forward, "present")
+        absent = self._first(forward, "absent")
+        if double is not None and (absent is None or absent.end <= double.end):
+            return Decision("present", (double.start, double.end), True, double.cue.id)
+        possible = self._possible(page, mention, forward, backward)
+        if absent is not None and not (possible is not None and possible.cue.direction == "forward" and possible.start >= absent.start):
+            if not (mention.type in _DIAGNOSTIC and possible is not None and possible.cue.direction == "backward" and absent.cue.id == "none" and absent.end < mention.start - 12):
+                return Decision("absent", (absent.start, absent.end), absent.cue.id == "deny" or mention.start - absent.end <= 2, absent.cue.id)
+        absent_after = self._first(backward, "absent")
+        if absent_after is not None and (possible is None or possible.cue.direction == "forward"):
+            return Decision("absent", (absent_after.start, absent_after.end), absent_after.start - mention.end <= 1, absent_after.cue.id)
+        person = self._person(page, mention, section, after, backward)
+        if person is not None:
+            return person
+        past = self._historical(page, mention, section, forward, backward)
+        if possible is not None and (past is None or past.rule != "resolved"):
+            return Decision("possible", (possible.start, possible.end), False, possible.cue.id)
+        return past if past is not None else Decision("present")
+
+    def _immediately_after(self, page: _Page, mention: Mention) -> tuple[tuple[int, int], _Cue] | None:
+        """A sign or word right after the mention, over a colon, bracket or space."""
+        text, position = page.text, mention.end
+        colon = False
+        while position < len(text) and position - mention.end < 3 and text[position] in ": \"”’|":
+            colon = colon or text[position] in ":|"
+            position += 1
+        for start in (mention.end, position) if colon else (position,):
+            if start >= len(text):
+                continue
+            for word, cue in self._immediate.get(text[start], ()):
+                if not text.startswith(word, start) or cue.kind not in ("absent", "present"):
+                    continue
+                end = start + len(word)
+                if cue.ends_clause and not _CLOSES_CLAUSE.match(text, end):
+                    continue
+                if cue.ends_clause and start == mention.end and word[0] not in "(" and not colon and word not in ("无", "阴性", "未见", "未触及", "未及", "否认", "没有", "不明显", "-"):
+                    continue
+                if word in ("明显", "加重", "较前加重", "存在") and self._negator_close(page, mention):
+                    continue
+                if word[0] == "+" and position < len(text) and text[end : end + 1].isdigit():
+                    continue
+                return (start, end), cue
+        return None
+
+    def _negator_close(self, page: _Page, mention: Mention) -> bool:
+        low, _ = self._clause(page, mention.start)
+        return any(found.cue.kind == "absent" and low <= found.start and found.end <= mention.start for found in page.forward)
+
+    def _forward_hits(self, page: _Page, mention: Mention) -> list[_Found]:
+        """Forward cues whose scope reaches the mention, nearest first."""
+        low, _ = self._sentence(page, mention.start)
+        low = max(low, mention.start - _SEARCH_LIMIT)
+        hits: list[_Found] = []
+        index = bisect_right(page.forward_ends, mention.start) - 1
+        while index >= 0 and page.forward[index].start >= low:
+            found = page.forward[index]
+            index -= 1
+            if self._reaches_forward(page, found, mention):
+                hits.append(found)
+        return hits
+
+    def _reaches_forward(self, page: _Page, found: _Found, mention: Mention) -> bool:
+        between = page.text[found.end : mention.start]
+        reach = found.cue.reach
+        if reach == "adjacent":
+            return not between.strip() or between.strip() in self._degrees
+        if reach == "sentence":
+            action = _ACTION.search(page.text, found.end, mention.start)
+            return action is None
+        if found.cue.kind in ("historical", "anchor"):
+            return not page.any_between(page.commas, found.end, mention.start) and not re.search("但|现|目前|今|近", between)
+        if page.any_between(page.terminators, found.end, mention.start):
+            first = page.terminators[bisect_left(page.terminators, found.end)]
+            if not (found.cue.kind == "absent" and self._takes_terminator(page, found, first)):
+                return False
+        if self._sign_between(between):
+            return False
+        if reach == "history":
+            return self._history_reaches(page, found, mention)
+        return not page.any_between(page.commas, found.end, mention.start)
+
+    def _takes_terminator(self, page: _Page, found: _Found, terminator: int) -> bool:
+        """`无伴…`, `未诉有…`: a word that would end the scope stands right after the cue and belongs to it."""
+        return terminator == found.end and page.text[terminator] in "伴有感觉出自"
+
+    def _sign_between(self, between: str) -> bool:
+        return "(+" in between or "(-" in between or "阳性" in between or "阴性" in between
+
+    def _history_reaches(self, page: _Page, found: _Found, mention: Mention) -> bool:
+        """Whether 否认 reaches over commas: each segment must be a bare list, and no 史 may have closed it."""
+        if not page.any_between(page.commas, found.end, mention.start):
+            return True
+        between = page.text[found.end : mention.start]
+        pieces = re.split("[，,]", between)
+        if any(piece.rstrip("等 ").endswith(("史", "症状", "不适")) for piece in pieces[:-1]):
+            return bool(re.match(r"\s*(?:及|和|或)", pieces[-1])) and "史" in page.text[mention.end : mention.end + 12]
+        _, clause_end = self._clause(page, mention.start)
+        own = pieces[-1] + page.text[mention.start : clause_end]
+        last = self._without_mentions(page, mention.start - len(pieces[-1]), clause_end)
+        if len(own) > 24 or _BARE_BREAK.search(last):
+            return False
+        offset = found.end
+        for piece in pieces[:-1]:
+            if len(piece) > 40 or (piece is not pieces[0] and _BARE_BREAK.search(self._without_mentions(page, offset, offset + len(piece)))):
+                return False
+            offset += len(piece) + 1
+        return True
+
+    def _without_mentions(self, page: _Page, start: int, end: int) -> str:
+        """The text of a stretch with its mentions cut out."""
+        out, position = [], start
+        index = bisect_left(page.mention_starts, start)
+        while index < len(page.mentions) and page.mentions[index][0] < end:
+            out.append(page.text[position : page.mentions[index][0]])
+            position = max(position, page.mentions[index][1])
+            index += 1
+        out.append(page.text[position:end])
+        return "".join(out)
+
+    def _backward_hits(self, page: _Page, mention: Mention) -> list[_Found]:
+        """Backward cues that reach back to the mention, nearest first."""
+        _, high = self._sentence(page, mention.start)
+        if high < len(page.text) and page.text[high] in "?？":
+            high += 1
+        high = min(high, mention.end + _BACKWARD_LIMIT)
+        hits: list[_Found] = []
+        index = bisect_left(page.backward_starts, mention.end)
+        while index < len(page.backward) and page.backward[index].start < high:
+            found = page.backward[index]
+            index += 1
+            if self._reaches_backward(page, found, mention):
+                hits.append(found)
+        return hits
+
+    def _reaches_backward(self, page: _Page, found: _Found, mention: Mention) -> bool:
+        between = page.text[mention.end : found.start]
+        if found.cue.reach == "resumed":
+            return self._resumes(page, found, mention, between)
+        if page.any_between(page.commas, mention.end, found.start) or self._sign_between(between):
+            return False
+        if page.any_between(page.terminators, mention.end, found.start) and found.cue.kind != "conditional":
+            return False
+        if any(f.cue.kind == "absent" and mention.end <= f.start and f.end <= found.start for f in page.forward[bisect_left(page.forward_ends, mention.end) :][:4]):
+            return False
+        plain = self._without_mentions(page, mention.end, found.start)
+        plain = _JOIN.sub("", plain)
+        if found.cue.kind == "conditional":
+            if _RELIEVED.match(page.text, found.end):
+                return False
+            plain = _THRESHOLD.sub("", plain)
+            return len(plain) <= 8 and not re.search(r"\d|因|史", plain)
+        if found.cue.kind == "absent" and found.cue.id == "negative_after" and found.end < len(page.text):
+            following = page.text[found.end]
+            if found.cue.reach == "list" and page.text[found.start : found.end].startswith(("未", "均未")) and not _CLOSES_CLAUSE.match(page.text, found.end):
+                return following in "异"
+        limit = 10 if found.cue.kind in ("absent", "historical", "family") else 8
+        return len(plain) <= limit and not re.search(r"\d", plain)
+
+    def _resumes(self, page: _Page, found: _Found, mention: Mention, between: str) -> bool:
+        commas = between.count("，") + between.count(",")
+        plain = self._without_mentions(page, mention.end, found.start)
+        others = sum(1 for start, _ in page.mentions[bisect_left(page.mention_starts, mention.end) :][:6] if start < found.start)
+        if commas == 0:
+            return len(_JOIN.sub("", plain)) <= 14 and not re.search("可|未|不|无|但", plain)
+        if commas > 2 or len(between) > 30 or others:
+            return False
+        return bool(re.search(r"[，,](?:已|经|后|治疗|输液|住院|予|给予|服药|用药|现|自行|对症|抗|当时|未再|没再|未复|术后|手术|半|\d|[一二三四五六七八九])", page.text[mention.end : found.end])) and not re.search("但|仍|又|再次", plain)
+
+    def _first(self, hits: Sequence[_Found], kind: str) -> _Found | None:
+        return next((found for found in hits if found.cue.kind == kind), None)
+
+    def _possible(self, page: _Page, mention: Mention, forward: Sequence[_Found], backward: Sequence[_Found]) -> _Found | None:
+        """The cue that makes it possible; a symptom under 待查 or behind 考虑 is there, its cause is not known."""
+        ahead, behind = self._first(forward, "possible"), self._first(backward, "possible")
+        if mention.type in _DIAGNOSTIC:
+            return behind or ahead
+        rest = page.text[mention.end : mention.end + 8]
+        if mention.type not in _CLINICAL:
+            return None
+        if _SYMPTOM_SEARCH.match(rest):
+            return None
+        if behind is not None and behind.start - mention.end <= 1 and page.text[behind.start : behind.end] not in ("待查", "鉴别", "需鉴别", "首先考虑"):
+            return behind
+        if ahead is not None and mention.start - ahead.end <= 2 and not re.match("所致|引起|原因|相关", rest):
+            word = page.text[ahead.start : ahead.end]
+            return None if word in ("提示", "符合", "拟", "门诊拟", "拟以", "考虑", "鉴别", "印象", "估计") else ahead
+        return None
+
+    def _person(self, page: _Page, mention: Mention, section: str | None, after: tuple[tuple[int, int], _Cue] | None, backward: Sequence[_Found]) -> Decision | None:
+        if mention.type in ("department", "device") and section != "family_history":
+            return None
+        if after is None:
+            contact = self._contact(page, mention)
+            if contact is not None:
+                return contact
+        inherited = self._first(backward, "family")
+        if inherited is not None:
+            return Decision("family", (inherited.start, inherited.end), True, inherited.cue.id)
+        subject = subject_at(page.subjects, mention.start)
+        if subject is not None:
+            kind: Assertion = "family" if subject.kind == "family" else "other_person"
+            return Decision(kind, (subject.cue_start, subject.cue_end), section == "family_history", "subject")
+        if section == "family_history" and mention.type in _CLINICAL:
+            return Decision("family", None, True, "section")
+        return None
+
+    def _contact(self, page: _Page, mention: Mention) -> Decision | None:
+        text = page.text
+        for word, cue in self._immediate.get(text[mention.end : mention.end + 1], ()):
+            if cue.kind == "other_person" and text.startswith(word, mention.end):
+                low, high = self._sentence(page, mention.start)
+                if any(near in text[max(low, mention.start - 12) : min(high, mention.end + 14)] for near in cue.needs_near):
+                    return Decision("other_person", (mention.end, mention.end + len(word)), True, cue.id)
+        return None
+
+    def _historical(self, page: _Page, mention: Mention, section: str | None, forward: Sequence[_Found], backward: Sequence[_Found]) -> Decision | None:
+        chronic = self._is_chronic(page, mention)
+        resolved = self._first(backward, "resolved")
+        if resolved is not None and mention.type in _CLINICAL:
+            return Decision("historical", (resolved.start, resolved.end), True, "resolved")
+        once, anchor, closing = self._first(forward, "historical"), self._first(forward, "anchor"), self._first(backward, "historical")
+        low, high = self._clause(page, mention.start)
+        rest, before = page.text[mention.end : high], page.text[low : mention.start]
+        if mention.type in ("procedure", "device", "drug", "imaging", "lab_test"):
+            return self._past_act(page, mention, section, once, anchor, closing, before)
+        if mention.type not in _CLINICAL:
+            return None
+        ongoing = bool(_ONGOING.search(rest)) or bool(_DURATION_AFTER.match(rest))
+        if once is not None:
+            named_over = page.text[once.start : once.end] in ("曾患", "曾患有", "曾得", "曾得过", "得过", "患过", "既往曾患", "曾经患", "有过", "既往患过")
+            if chronic and not named_over:
+                return None
+            if not (ongoing and chronic):
+                return Decision("historical", (once.start, once.end), False, once.cue.id)
+        if chronic:
+            return None
+        if closing is not None:
+            word = page.text[closing.start : closing.end]
+            if not (word == "病史" and ongoing and mention.type != "disease"):
+                return Decision("historical", (closing.start, closing.end), False, closing.cue.id)
+        if mention.type == "disease":
+            ago = _YEARS_AGO.search(before)
+            if ago is not None and not _ONGOING.search(rest):
+                return Decision("historical", (low + ago.start(), low + ago.end()), False, "years_ago")
+            if anchor is not None and not ongoing:
+                return Decision("historical", (anchor.start, anchor.end), False, anchor.cue.id)
+            if section == "past_history" and not ongoing and not re.search("现|目前|近|仍", before):
+                return Decision("historical", None, False, "section")
+        elif anchor is not None and not ongoing and not _ONGOING.search(before):
+            return Decision("historical", (anchor.start, anchor.end), False, anchor.cue.id)
+        elif section == "past_history" and not ongoing and not _ONGOING.search(before):
+            return Decision("historical", None, False, "section")
+        return None
+
+    def _past_act(
+        self, page: _Page, mention: Mention, section: str | None, once: _Found | None, anchor: _Found | None, closing: _Found | None, before: str
+    ) -> Decision | None:
+        """Operations of the past are historical; tests and medicines only where 曾 or the past history says so."""
+        if mention.type != "procedure":
+            return None
+        for cue in (once, anchor, closing):
+            if cue is not None:
+                return Decision("historical", (cue.start, cue.end), False, cue.cue.id)
+        ago = _YEARS_AGO.search(before)
+        if ago is not None:
+            start = mention.start - len(before)
+            return Decision("historical", (start + ago.start(), start + ago.end()), False, "years_ago")
+        return Decision("historical", None, False, "section") if section == "past_history" else None
