@@ -1,0 +1,87 @@
+"""Stage: the final network to ONNX (fp32), everything that serves beside it, sealed as one bundle."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import shutil
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from models.bundle import golden_rows, seal
+from training.networks.efficientnet_lite import LESIONS, FundusNet
+from training.stages.fundus_data import Views
+from training.stages.fundus_gates import final_network
+from training.stages.fundus_settings import one_thread
+
+OUTPUTS = ("logits", "lesions", "pooled", "statistics")
+
+
+def export_network(network: FundusNet, path: Path, height: int, width: int) -> float:
+    """Write the ONNX file and return the largest difference to torch over its outputs on noise."""
+    example = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network, (example,), str(path), input_names=["image"], output_names=list(OUTPUTS), opset_version=17, dynamo=False,
+            dynamic_axes={name: {0: "batch"} for name in ("image", *OUTPUTS)},
+        )
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    with torch.no_grad():
+        expected = network(example)
+    actual = session.run(list(OUTPUTS), {"image": example.numpy()})
+    return max(float(np.abs(e.numpy() - a).max()) for e, a in zip(expected, actual, strict=True))
+
+
+def build(work: Path, target: Path, version: str) -> None:
+    """Assemble and seal the bundle; an older one at the target is replaced whole."""
+    views = Views.load(work)
+    settings = views.preprocessing
+    building = target.with_name(target.name + ".building")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    difference = export_network(final_network(work), building / "model.onnx", settings.height, settings.diameter)
+    if difference > 2e-3:
+        raise ValueError(f"ONNX differs from torch by {difference:.2g}")
+    (building / "preprocessing.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
+    for name in ("calibration.json", "gates.json"):
+        shutil.copy(work / name, building / name)
+    card = target / "CARD.md"
+    if card.exists():
+        shutil.copy(card, building / "CARD.md")
+    session = onnxruntime.InferenceSession(str(building / "model.onnx"), providers=["CPUExecutionProvider"])
+    shape = [1, 3, settings.height, settings.diameter]
+    golden = golden_rows(session, [{"image": {"seed": s, "shape": shape, "dtype": "float32"}} for s in (1, 2, 3)], values=32)
+    report = Path("reports/fundus.json")
+    fields = {
+        "label_space": {"grades": [0, 1, 2, 3, 4], "cumulative": ["grade>=1", "grade>=2", "grade>=3", "grade>=4"], "lesions": list(LESIONS)},
+        "trained_on": sorted({p.source for p in views.photographs}),
+        "metrics": json.loads(report.read_text(encoding="utf-8")).get("headline") if report.exists() else None,
+        "thresholds": json.loads((work / "calibration.json").read_text(encoding="utf-8")),
+        "onnx_difference": difference,
+    }
+    seal(building, task="fundus", version=version, fields=fields, golden=golden, golden_tolerance=5e-3)
+    shutil.rmtree(target, ignore_errors=True)
+    building.rename(target)
+    print(f"{target}: version {version}, largest difference to torch {difference:.2g}")
+
+
+def main() -> None:
+    """Export from the work folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--target", type=Path, default=Path("models/released/fundus"))
+    parser.add_argument("--version", default=dt.date.today().strftime("%Y.%m.%d"))
+    options = parser.parse_args()
+    one_thread()
+    build(Path(os.environ.get("XINGLIN_FUNDUS_WORK", "artifacts/fundus")), options.target, options.version)
+
+
+if __name__ == "__main__":
+    main()
