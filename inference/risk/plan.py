@@ -42,6 +42,10 @@ def _goals(facts: Facts, policy: Policy) -> tuple[list[dict[str, Any]], list[dic
         chosen = {key: value for key, value in best.items() if key != "rank"}
         chosen["now"] = now
         chosen["met"] = None if now is None else bool(now < best["below"])
+        if quantity == "sbp" and facts.get("dbp") is not None:
+            # A pressure goal names both numbers; the diastolic limit is 80 beside 130 and 90 beside the others.
+            chosen["also_now"] = facts["dbp"]
+            chosen["met"] = chosen["met"] and facts["dbp"] < (80 if best["below"] == 130 else 90)
         goals.append(chosen)
         others = [goal for goal in ordered[1:] if goal["below"] != best["below"]]
         if others:

@@ -29,7 +29,6 @@ class Lever:
 LEVERS: tuple[Lever, ...] = (
     Lever("smoker", "戒烟", False),
     Lever("sbp", "收缩压降到130", 130.0),
-    Lever("sbp", "收缩压降到120", 120.0),
     Lever("tc", "总胆固醇降到4.5", 4.5),
     Lever("waist", "腰围减到85厘米以下", 84.0, women_only=True),
 )
@@ -64,15 +63,14 @@ def what_if(values: dict[str, tuple[Any, str | None]]) -> list[dict[str, Any]]:
             changed = (lever.target, instrument.input_map[lever.name].amount.unit)
         levers.append(lever)
         rows.append({**values, lever.name: changed})
-        if lever.label != "收缩压降到120":
-            together[lever.name] = changed
+        together[lever.name] = changed
     if not levers:
         return []
     rows.append(together)
     risks = _risks(instrument, rows)
     if risks is None:
         return []
-    answers = [
+    answers: list[dict[str, Any]] = [
         {
             "lever": lever.label,
             "input": lever.name,
@@ -84,7 +82,7 @@ def what_if(values: dict[str, tuple[Any, str | None]]) -> list[dict[str, Any]]:
         }
         for index, lever in enumerate(levers, start=1)
     ]
-    answers.sort(key=lambda answer: answer["change"])
+    answers.sort(key=lambda answer: float(answer["change"] or 0.0))
     if len({lever.name for lever in levers}) > 1:
         answers.append({"lever": "以上全部做到", "input": None, "from": None, "to": None, "risk_now": risks[0], "risk_then": risks[-1], "change": round(risks[-1] - risks[0], 2)})
     return answers

@@ -92,7 +92,7 @@ def derive(sheet: Sheet, *, egfr_equation: str = "2021") -> None:
         if "ascvd" in sheet:
             free = _flag(sheet, "ascvd") == 0
             for name in ZERO_WITHOUT_ASCVD:
-                _fill_number(sheet, spec.count(name, name), np.where(free, np.float64(0), np.float64(np.nan)))
+                _fill_number(sheet, spec.count(name, name), np.where(free, 0.0, np.nan).astype(np.float64))
         _menopause(sheet)
 
 
