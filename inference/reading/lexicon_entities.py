@@ -83,9 +83,6 @@ def collect_names(knowledge: Any, fold: Callable[[str], str]) -> dict[str, tuple
         named = Named("disease", concept, True if course in ("chronic", "congenital") else None)
         by_name.update({fold(name): named for name in disease.names})
         add(disease.names, named)
-    for entry in knowledge.thin.values():
-        named = Named("disease", Concept(kind="disease", id=entry.id, name=entry.name))
-        add((name for name in entry.names if fold(name).strip() not in exact), named)
     for finding in knowledge.findings.values():
         concept = Concept(kind="finding", id=finding.id, name=finding.name)
         named = Named(FINDING_TYPES[finding.kind], concept, exposure=finding.kind == "exposure")
@@ -97,6 +94,9 @@ def collect_names(knowledge: Any, fold: Callable[[str], str]) -> dict[str, tuple
         add(names_of, named)
     for ident, entry in knowledge.medicines.items():
         add((entry["name"], *entry.get("aliases", ())), Named("drug", Concept(kind="medicine", id=ident, name=entry["name"])))
+    for entry in knowledge.thin.values():
+        named = Named("disease", Concept(kind="disease", id=entry.id, name=entry.name))
+        add((name for name in entry.names if fold(name).strip() not in exact), named)
     for kind, words in terms["types"].items():
         for word in words:
             folded = fold(word)
