@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -157,7 +158,7 @@ class KnowledgeBase:
         return conditions.parse(
             text,
             findings=self.findings.__contains__,
-            medicines=lambda name: name in self.medicines or name in self.medicine_classes,
+            medicines=lambda name: name in self.medicines or name in self.medicine_classes or not self.medicines,
             diseases=self.diseases.__contains__,
         )
 
@@ -214,7 +215,7 @@ def _closure(parents: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
 
 def load(path: Path | None = None) -> KnowledgeBase:
     """Load compiled knowledge; the house's own file is built first where it does not exist yet."""
-    file = path or COMPILED
+    file = path or (Path(os.environ["XINGLIN_KNOWLEDGE"]) if os.environ.get("XINGLIN_KNOWLEDGE") else COMPILED)
     if not file.is_file():
         if path is not None:
             raise XinglinError("knowledge-invalid", f"没有找到知识库文件 {file.name}，请运行 python -m knowledge_base.build。")

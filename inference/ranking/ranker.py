@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from data_contracts.diagnosis import Abstention, Candidate, Diagnosis, MissingFinding, RedFlag, Versions
+from data_contracts.diagnosis import Abstention, Candidate, Diagnosis, MissingFinding, NextStep, RedFlag, Versions
 from data_contracts.spans import Evidence
 from inference.facts import RecordFacts, facts_of
 from inference.flagging import red_flags
@@ -28,7 +28,7 @@ from models.bundle import Bundle
 Vector = npt.NDArray[np.float64]
 FUSION = "fusion.json"
 _EVIDENCE = 6
-_MIN_CHINESE = 4
+_MIN_CHINESE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +148,16 @@ class Ranker:
         urgent = any(flag.urgency == "immediate" for flag in flags)
         steps = next_steps(top, record, self.probabilistic, self.kb, reading.record.encounter.facility, urgent=urgent)
         reason = self._too_little(reading, ranked)
+        if reason and not _informative(record):
+            # nothing was read: to list diseases by their frequency alone would be a pretence
+            shown, steps = (), (NextStep(kind="ask", what="哪里不舒服？有多久了？怎样开始的？", why="病历里没有读到症状", gain=None), *(s for s in steps if s.kind == "refer"))
         return Diagnosis(
             id=reading.record.id,
             status="abstained" if reason else "ranked",
             candidates=shown,
             red_flags=flags,
             next_steps=steps,
-            department=self._department([target for target, _ in top], flags),
+            department=self._department([target for target, _ in top] if shown else [], flags),
             abstention=Abstention(reason=reason, ask=tuple(s for s in steps if s.kind in ("ask", "examine"))[:3]) if reason else None,
             notifiable=tuple(self._notifiable(top)),
             versions=versions,
@@ -166,13 +169,12 @@ class Ranker:
         text = "".join(reading.section_texts.values())
         if sum("一" <= ch <= "鿿" for ch in text) < _MIN_CHINESE:
             return "没有可识别的中文病历内容，无法给出鉴别诊断。"
-        informative = len(record.stated & record.facts.present) + len([d for d, a in record.mentioned.items() if a in ("present", "possible")])
-        derived = len([f for f in record.facts.present if f in record.evidence and f not in record.stated])
-        if informative + derived == 0:
+        informative = _informative(record)
+        if informative == 0:
             return "没有读到明确的症状、体征或检查异常，无法给出鉴别诊断；请补充主诉和现病史。"
         if len(ranked.probabilities) and ranked.probabilities[0] < self.fusion.abstain_below:
             return "现有信息不足以区分各种可能，请先补充下列问题。"
-        if informative + derived == 1 and len(text) < 12:
+        if informative == 1 and len(text) < 12:
             return "信息太少，只有一项表现；请先补充下列问题。"
         return None
 
@@ -274,6 +276,14 @@ class Ranker:
                     {"disease": target, "name": entry["name"], "class": entry["notifiable"]["class"], "hours": entry["notifiable"]["hours"], "action": row.get("action", "")}
                 )
         return found
+
+
+def _informative(record: RecordFacts) -> int:
+    """How many findings, abnormal numbers and named diseases the record asserts."""
+    stated = len(record.stated & record.facts.present)
+    named = sum(assertion in ("present", "possible") for assertion in record.mentioned.values())
+    derived = sum(f in record.evidence and f not in record.stated for f in record.facts.present)
+    return stated + named + derived
 
 
 def _unique(items: Sequence[Evidence]) -> list[Evidence]:

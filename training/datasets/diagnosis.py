@@ -180,7 +180,7 @@ def jmed(folder: Path, kb: KnowledgeBase) -> list[Example]:
     names, table = NameIndex(kb), gold_codes(folder)
     found = []
     for row in _rows(folder / "jmed" / "train.jsonl.gz"):
-        if row.get("silver_score") != 1 or row.get("tcm"):
+        if float(row.get("silver_score") or 0) != 1 or row.get("tcm"):
             continue
         codes = [_codes(table, "jmed", name) for name in row["gold"]]
         labels = _labelled(kb, names, row["gold"], codes) or (f"name:{row['gold'][0]}",)

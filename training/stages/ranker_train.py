@@ -16,6 +16,7 @@ import logging
 import math
 import os
 import random
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ class RankerParameters(Parameters):
     bfloat16: bool = True
     seed: int = 7
     tiny: bool = False
+    warm_start: str | None = None
+    """Folder of an earlier run to start from: its averaged weights and its tokenizer."""
     shares: dict[str, float] = {
         "authored": 0.30,
         "synthesised": 0.12,
@@ -113,7 +116,11 @@ class Trainer:
         root = os.environ.get("XINGLIN_CORPORA")
         source = Path(root) / WEIGHTS if root and not parameters.tiny else None
         vocabulary_texts = [*self.view_texts, *(row["text"] for row in rows)]
-        if source is not None:
+        if parameters.warm_start is not None:
+            earlier = Path(parameters.warm_start)
+            shutil.copy(earlier / "tokenizer.json", folder / "tokenizer.json")
+            self.model = load_averaged(earlier, source=source).train()
+        elif source is not None:
             mended_tokenizer(source, vocabulary_texts, folder / "tokenizer.json")
             self.model = pretrained(source)
         else:

@@ -92,6 +92,9 @@ def verbalise(kb: KnowledgeBase, disease: Disease, rng: random.Random, typo: flo
     rng.shuffle(symptoms)
     signs = by_kind.get("sign", []) + by_kind.get("laboratory", []) + by_kind.get("imaging", [])
     past = by_kind.get("history", []) + by_kind.get("exposure", [])
+    if not symptoms and not signs:
+        symptoms = past or ["不适"]
+        past = []
     no = [_say(kb, f, rng) for f in denied]
     population = disease.entry["population"]
     sex = population["sex"] if population["sex"] != "any" else rng.choice(("male", "female"))

@@ -1,0 +1,1 @@
+"""The knowledge base at run time: search, pages, rule examples, overlays."""
