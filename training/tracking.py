@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,10 @@ def run_of(experiment: str, parameters: Mapping[str, Any], *, inputs: Mapping[st
     if mlflow.get_experiment_by_name(experiment) is None:
         mlflow.create_experiment(experiment, artifact_location=Path("artifacts").resolve().as_uri())
     mlflow.set_experiment(experiment)
+    # MLflow's migrations silence loggers that exist already
+    for name, logger in logging.Logger.manager.loggerDict.items():
+        if name.startswith("training") and isinstance(logger, logging.Logger):
+            logger.disabled = False
     with mlflow.start_run() as active:
         mlflow.log_params({key: str(value)[:250] for key, value in parameters.items()})
         mlflow.set_tags({f"sha256.{name}": file_hash(path) for name, path in (inputs or {}).items() if path.is_file()})
