@@ -65,7 +65,7 @@ def trend_chart(title: str, series: Sequence[tuple[str, str, Sequence[Mapping[st
         return top + (high - value) / (high - low) * (height - top - bottom)
 
     parts = [f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(title)}">', f'<line x1="{left}" y1="{height - bottom}" x2="{WIDTH - right}" y2="{height - bottom}" stroke="{GREY}"/>']
-    for name, value in goals:
+    for _, value in goals:
         y = y_of(value)
         parts.append(f'<line x1="{left}" y1="{y:.1f}" x2="{WIDTH - right}" y2="{y:.1f}" stroke="{GREEN}" stroke-dasharray="6 4"/>')
         parts.append(_text(left - 6, y + 5, f"{value:g}", size=13, anchor="end", colour=GREEN))

@@ -9,28 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from data_contracts.grade import InstrumentResult
+from inference.risk.hyperglycaemia_design import design
 from inference.risk.rows import Row
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
 
 Floats = npt.NDArray[np.float64]
-
-
-def transform(raw: Floats, features: list[dict[str, Any]]) -> Floats:
-    """Panel values to model inputs: winsorised, logged where the feature says so; NaN stays NaN.
-
-    Training imports this very function, so that both sides prepare a row alike.
-
-    Args:
-        raw: rows x features, canonical units, NaN unknown.
-        features: per column `{"name", "low", "high", "log"}`.
-    """
-    prepared = np.array(raw, dtype=np.float64, copy=True)
-    for column, feature in enumerate(features):
-        values = np.clip(prepared[:, column], feature["low"], feature["high"])
-        prepared[:, column] = np.log(values) if feature["log"] else values
-    return prepared
 
 
 class HyperglycaemiaScore:
@@ -44,7 +29,7 @@ class HyperglycaemiaScore:
 
     def probabilities(self, raw: Floats) -> Floats:
         """Calibrated probability of each row (rows x features, canonical units, NaN unknown)."""
-        prepared = transform(raw, self.features).astype(np.float32)
+        prepared = design(raw, self.parameters).astype(np.float32)
         outputs = self.session.run(None, {self.session.get_inputs()[0].name: prepared})
         return np.asarray(outputs[1], dtype=np.float64)[:, 1]
 
