@@ -60,6 +60,9 @@ _SYMPTOM_SEARCH = re.compile(r"(?:原因)?(?:待查|查因|待诊|原因待查|�
 _CLOSES_CLAUSE = re.compile(r"\s*(?:$|[，,。；;、\n\s)|])")
 _IS_QUESTION = re.compile(r"\s*[?？]")
 _ACTION = re.compile(r"[，,]\s*(?:请|应|须|需|及时|立即|马上|随时|尽快|速|可|则|即|随诊|就诊|复诊|返院|来院|予|给予|继续|目前|现)")
+_OWN = re.compile(r"本人|患者(?!的?(?:父|母|兄|弟|姐|妹|家))|自己|自诉")
+_TAKEN_UP = re.compile(r"规律|目前|维持|每周|现|定期|长期")
+_REPEATED = re.compile(r"反复|间断|经常|时有|常有|一直|至今|长期|规律服|口服|服用|控制|仍|现|目前|每年|每逢|持续")
 _RELIEVED = re.compile(r"[^，。；]{0,12}(?:，|,)?(?:可|能|后|稍)?(?:缓解|好转|减轻|有效|止)")
 _THRESHOLD = re.compile(r"(?:超过|大于|高于|>|≥)=?\s?\d+(?:\.\d+)?\s?(?:℃|度|°c)?(?:以上)?")
 _SEARCH_LIMIT = 120
@@ -92,8 +95,11 @@ class _Cue:
     kind: str
     direction: str
     reach: str
-    ends_clause: bool
-    needs_near: tuple[str, ...]
+    ends_clause: bool = False
+    needs_near: tuple[str, ...] = ()
+    starts_clause: bool = False
+    closes_clause: bool = False
+    needs_action: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,21 @@ class _Page:
         return index + 1 < len(self.mentions) and self.mentions[index + 1][0] < end
 
 
+def _cue(row: Mapping[str, Any]) -> _Cue:
+    """A cue from its row of the lexicon."""
+    return _Cue(
+        row["id"],
+        row["class"],
+        row["direction"],
+        row["reach"],
+        row.get("ends_clause", False),
+        tuple(row.get("needs_near", ())),
+        row.get("starts_clause", False),
+        row.get("closes_clause", False),
+        tuple(row.get("needs_action", ())),
+    )
+
+
 class AssertionRules:
     """Judges mentions by cues, sections and subjects."""
 
@@ -144,7 +165,7 @@ class AssertionRules:
         for row in cues["cues"]:
             if not row.get("enabled", True):
                 continue
-            cue = _Cue(row["id"], row["class"], row["direction"], row["reach"], row.get("ends_clause", False), tuple(row.get("needs_near", ())))
+            cue = _cue(row)
             for word in row["words"]:
                 if cue.kind == "pseudo":
                     forward[word] = cue
@@ -158,7 +179,7 @@ class AssertionRules:
         self._immediate: dict[str, list[tuple[str, _Cue]]] = {}
         for row in cues["cues"]:
             if row["reach"] == "immediate" and row.get("enabled", True):
-                cue = _Cue(row["id"], row["class"], row["direction"], row["reach"], row.get("ends_clause", False), tuple(row.get("needs_near", ())))
+                cue = _cue(row)
                 for word in sorted(row["words"], key=len, reverse=True):
                     self._immediate.setdefault(word[0], []).append((word, cue))
         self._terminators: Trie[bool] = Trie({**dict.fromkeys(ends["inside"], False), **dict.fromkeys(ends["forward"], True)})
@@ -275,15 +296,15 @@ class AssertionRules:
 
     def _judge(self, page: _Page, mention: Mention, section: str | None) -> Decision:
         after = self._immediately_after(page, mention)
-        if after is not None and after[1].kind == "present":
+        if after is not None and after[1].kind == "present" and page.text[after[0][0]] in "(+:阳弱可":
             return Decision("present", after[0], page.text[after[0][0]] in "(+", after[1].id)
         forward = self._forward_hits(page, mention)
         backward = self._backward_hits(page, mention)
         conditional = self._first(forward, "conditional") or self._first(backward, "conditional")
         if conditional is not None:
             return Decision("conditional", (conditional.start, conditional.end), conditional.cue.reach == "sentence", conditional.cue.id)
-        if after is not None and after[1].kind == "absent":
-            return Decision("absent", after[0], True, after[1].id)
+        if after is not None:
+            return Decision("absent" if after[1].kind == "absent" else "present", after[0], after[1].kind == "absent", after[1].id)
         double = self._first(forward, "present")
         absent = self._first(forward, "absent")
         if double is not None and (absent is None or absent.end <= double.end):
@@ -350,6 +371,8 @@ class AssertionRules:
         reach = found.cue.reach
         if reach == "adjacent":
             return not between.strip() or between.strip() in self._degrees
+        if found.cue.starts_clause and not self._opens_warning(page, found):
+            return False
         if reach == "sentence":
             action = _ACTION.search(page.text, found.end, mention.start)
             return action is None
@@ -364,6 +387,17 @@ class AssertionRules:
         if reach == "history":
             return self._history_reaches(page, found, mention)
         return not page.any_between(page.commas, found.end, mention.start)
+
+    def _opens_warning(self, page: _Page, found: _Found) -> bool:
+        """A bare 如 or 出现 that begins a clause right before a mention, in a sentence that says what to do then."""
+        before = page.text[found.start - 1] if found.start else "。"
+        if before not in "。；;，,、\n:!！ )" or not page.inside_mention(found.end, found.end + 1):
+            return False
+        _, high = self._sentence(page, found.start)
+        rest = page.text[found.end : high]
+        if re.search(r"\d\s?(?:天|小时|周|月|年)", rest):
+            return False
+        return any(word in rest for word in found.cue.needs_action)
 
     def _takes_terminator(self, page: _Page, found: _Found, terminator: int) -> bool:
         """`无伴…`, `未诉有…`: a word that would end the scope stands right after the cue and belongs to it."""
@@ -423,6 +457,8 @@ class AssertionRules:
         if found.cue.reach == "resumed":
             return self._resumes(page, found, mention, between)
         if page.any_between(page.commas, mention.end, found.start) or self._sign_between(between):
+            return False
+        if found.cue.closes_clause and not _CLOSES_CLAUSE.match(page.text, found.end):
             return False
         if page.any_between(page.terminators, mention.end, found.start) and found.cue.kind != "conditional":
             return False
@@ -486,7 +522,8 @@ class AssertionRules:
         if subject is not None:
             kind: Assertion = "family" if subject.kind == "family" else "other_person"
             return Decision(kind, (subject.cue_start, subject.cue_end), section == "family_history", "subject")
-        if section == "family_history" and mention.type in _CLINICAL:
+        low, _ = self._sentence(page, mention.start)
+        if section == "family_history" and mention.type in _CLINICAL and not _OWN.search(page.text, low, mention.start):
             return Decision("family", None, True, "section")
         return None
 
@@ -530,8 +567,10 @@ class AssertionRules:
                 return Decision("historical", (low + ago.start(), low + ago.end()), False, "years_ago")
             if anchor is not None and not ongoing:
                 return Decision("historical", (anchor.start, anchor.end), False, anchor.cue.id)
-            if section == "past_history" and not ongoing and not re.search("现|目前|近|仍", before):
+            if section == "past_history" and not _REPEATED.search(rest) and not re.search("现|目前|近|仍", before):
                 return Decision("historical", None, False, "section")
+        elif before.endswith("前有") or (section == "allergy_history" and not ongoing):
+            return Decision("historical", None, False, "section")
         elif anchor is not None and not ongoing and not _ONGOING.search(before):
             return Decision("historical", (anchor.start, anchor.end), False, anchor.cue.id)
         elif section == "past_history" and not ongoing and not _ONGOING.search(before):
@@ -551,4 +590,5 @@ class AssertionRules:
         if ago is not None:
             start = mention.start - len(before)
             return Decision("historical", (start + ago.start(), start + ago.end()), False, "years_ago")
-        return Decision("historical", None, False, "section") if section == "past_history" else None
+        past = section in ("past_history", "obstetric_history") and not _TAKEN_UP.search(before)
+        return Decision("historical", None, False, "section") if past else None

@@ -34,6 +34,7 @@ class SubjectFinder:
                 words.update(dict.fromkeys(relatives[key], kind))
         self._words = Trie(words)
         self._no_subject_after = tuple(relatives["not_subject_after"])
+        self._pronoun = re.compile("[，,]\\s*(?:她|他|自己|还)(?!们|的|妈|爸|奶|爷|姐|哥|弟|妹|也|父|母)")
         self._return = re.compile("[，,]\\s*(?:" + "|".join(map(re.escape, relatives["return_to_patient"])) + ")")
 
     def __call__(self, text: str) -> list[Subject]:
@@ -78,6 +79,10 @@ class SubjectFinder:
     def _close(self, text: str, current: tuple[int, int, str], end: int) -> Subject:
         start, cue_end, kind = current
         back = self._return.search(text, cue_end, end)
+        if kind == "other_person":
+            # 丈夫有淋病，她…: a pronoun after a person who is no kin is the patient
+            pronoun = self._pronoun.search(text, cue_end, end)
+            back = pronoun if pronoun and (back is None or pronoun.start() < back.start()) else back
         return Subject(start, back.start() if back else end, kind, start, cue_end)
 
 
