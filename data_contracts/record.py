@@ -233,6 +233,8 @@ class Record(RecordBase):
             where = "/text" if self.text is not None else "/sections"
             raise CodedValueError("text-too-long", f"病历有 {size} 个字，最多 {MAX_TEXT} 个；请删去重复粘贴的内容，或分次提交。", where)
         content = self.text if self.text is not None else "".join((self.sections or {}).values())
+        if any("\ud800" <= ch <= "\udfff" for ch in content):
+            raise CodedValueError("invalid-input", "病历含有不成对的代理码，请重新以 UTF-8 编码。", "/text" if self.text is not None else "/sections")
         if not content.strip():
             raise CodedValueError("empty-record", "病历里没有文字，请填写主诉或现病史。", "/text" if self.text is not None else "/sections")
         return self
@@ -240,5 +242,5 @@ class Record(RecordBase):
 
 def split_diagnoses(text: str) -> list[str]:
     """Split the text of 初步诊断 into names: numbering, line ends, ；and 、 separate."""
-    parts = re.split(r"[\n;；、]|(?:^|\s|(?<=\D))\d{1,2}[.．、)）](?!\d)", text)
+    parts = re.split(r"[\n;；、]|(?:^|\s|(?<=\D))\d{1,2}[.．、)）](?!\d(?!型))", text)
     return [part.strip(" 。,，.:：？?") for part in parts if part and part.strip(" 。,，.:：？?")]

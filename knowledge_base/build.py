@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -140,10 +141,10 @@ class Content:
         lines = path.read_text(encoding="utf-8").splitlines()
         line = first
         for part in location:
-            for number in range(line - 1, len(lines)):
-                if isinstance(part, str) and f"{part}:" in lines[number]:
-                    line = number + 1
-                    break
+            if not isinstance(part, str):
+                continue
+            key = re.compile(rf"(?<!\w){re.escape(part)}:")
+            line = next((number + 1 for number in range(line - 1, len(lines)) if key.search(lines[number])), line)
         return line
 
     def _relative(self, path: Path) -> str:

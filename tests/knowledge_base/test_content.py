@@ -1,0 +1,83 @@
+"""The written content itself: no errors, breadth, rules that behave as their examples say, cases that keep their rules."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from data_contracts.record import Record
+from inference.knowledge.rule_examples import examples, holds
+from inference.reading.reader import Reader
+from knowledge_base.build import COMPILED, ROOT, Content
+from knowledge_base.compiled import KnowledgeBase, load
+
+CASES = sorted((ROOT / "cases").glob("*.jsonl"))
+
+
+def test_content_has_no_errors() -> None:
+    assert [str(i) for i in Content().check() if i.severity == "error"] == []
+
+
+def test_breadth(kb: KnowledgeBase) -> None:
+    assert len(kb.diseases) >= 600
+    assert sum(d.must_not_miss for d in kb.diseases.values()) >= 50
+    assert len(kb.findings) >= 1200
+    assert len(kb.thin) >= 900
+    assert len(kb.red_flags) >= 300
+
+
+def test_loads_quickly() -> None:
+    load()
+    began = time.process_time()
+    load(COMPILED if COMPILED.is_file() else None)
+    assert time.process_time() - began < 1.0
+
+
+def test_rules_behave_as_their_examples_say(kb: KnowledgeBase, rule_reader: Reader) -> None:
+    failing = [f"{e.rule}: {'must fire' if e.must_fire else 'must not fire'}: {e.text}" for e in examples(kb) if not holds(e, rule_reader, kb)]
+    assert failing == []
+
+
+def cases() -> list[dict[str, object]]:
+    return [json.loads(line) for path in CASES for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_cases_are_records_of_known_diseases(kb: KnowledgeBase) -> None:
+    seen: set[str] = set()
+    for case in cases():
+        Record.model_validate(case["record"])
+        assert case["id"] not in seen
+        seen.add(str(case["id"]))
+        assert case["level"] in ("classic", "early", "atypical")
+        assert case["voice"] in ("terse", "templated", "colloquial", "dialect")
+        for diagnosis in case["diagnoses"]:  # type: ignore[attr-defined]
+            assert diagnosis["disease"] in kb.diseases, case["id"]
+
+
+def test_two_thirds_of_the_cases_do_not_name_the_diagnosis(kb: KnowledgeBase) -> None:
+    found = [kb.diseases[c["diagnoses"][0]["disease"]].name in c["record"]["text"] for c in cases()]  # type: ignore[index]
+    assert sum(found) / len(found) < 1 / 3
+
+
+def test_cases_are_not_near_duplicates(kb: KnowledgeBase) -> None:
+    by_disease: dict[str, list[set[str]]] = {}
+    doubles = []
+    for case in cases():
+        text = "".join(ch for ch in case["record"]["text"] if ch.isalnum())  # type: ignore[index]
+        grams = {text[i : i + 6] for i in range(max(1, len(text) - 5))}
+        main = case["diagnoses"][0]["disease"]  # type: ignore[index]
+        if any(len(grams & other) / min(len(grams), len(other)) > 0.8 for other in by_disease.get(main, ())):
+            doubles.append(case["id"])
+        by_disease.setdefault(main, []).append(grams)
+    assert doubles == []
+
+
+def test_most_diseases_have_cases(kb: KnowledgeBase) -> None:
+    counts = Counter(c["diagnoses"][0]["disease"] for c in cases())  # type: ignore[index]
+    assert sum(counts[d] >= 4 for d in kb.diseases) / len(kb.diseases) > 0.8
+
+
