@@ -51,7 +51,7 @@ _LABELS: tuple[Assertion, ...] = ("present", "absent", "possible", "family", "hi
 _CLINICAL = frozenset({"symptom", "sign", "disease"})
 _DIAGNOSTIC = frozenset({"disease"})
 _JOIN = re.compile(r"[、及和与或/\s\"“”‘’()（）+＋]|以及|并|等|或者|伴|合并|继发|，|,")
-_BARE_BREAK = re.compile(r"\d|天|年|月|来诊|就诊|出现|有|无|未|可|患|诊断|服|予|行|吸烟|饮酒|现|今|但|已|因")
+_BARE_BREAK = re.compile(r"然|却|则|时|起|测|\d|天|年|月|来诊|就诊|出现|有|无|未|可|患|诊断|服|予|行|吸烟|饮酒|现|今|但|已|因")
 _ONGOING = re.compile(r"反复|间断|经常|时有|常有|多年|一直|至今|长期|规律服|口服|服用|控制|仍|现|目前|每年|每逢|持续|遗留|遗有|\d+\s?(?:余|多)?\s?年|[一二三四五六七八九十]+(?:余|多)?年|半年")
 _DURATION_AFTER = re.compile(r"[^，。；;\n、]{0,4}?(?:\d+|[一二两三四五六七八九十半数]+)\s?(?:余|多|来)?\s?(?:个)?(?:年|月|周|天|日|小时)(?!前)")
 _YEARS_AGO = re.compile(r"(?:\d+|[一二两三四五六七八九十数]+)(?:余|多)?(?:个)?(?:年|月)前|(?:19|20)\d{2}年")
@@ -60,7 +60,7 @@ _SYMPTOM_SEARCH = re.compile(r"(?:原因)?(?:待查|查因|待诊|原因待查|�
 _CLOSES_CLAUSE = re.compile(r"\s*(?:$|[，,。；;、\n\s)|])")
 _IS_QUESTION = re.compile(r"\s*[?？]")
 _ACTION = re.compile(r"[，,]\s*(?:请|应|须|需|及时|立即|马上|随时|尽快|速|可|则|即|随诊|就诊|复诊|返院|来院|予|给予|继续|目前|现)")
-_OWN = re.compile(r"本人|患者(?!的?(?:父|母|兄|弟|姐|妹|家))|自己|自诉")
+_OWN = re.compile(r"本人|患儿|孩子|小孩|娃|患者(?!的?(?:父|母|兄|弟|姐|妹|家))|自己|自诉")
 _TAKEN_UP = re.compile(r"规律|目前|维持|每周|现|定期|长期")
 _REPEATED = re.compile(r"反复|间断|经常|时有|常有|一直|至今|长期|规律服|口服|服用|控制|仍|现|目前|每年|每逢|持续")
 _RELIEVED = re.compile(r"[^，。；]{0,12}(?:，|,)?(?:可|能|后|稍)?(?:缓解|好转|减轻|有效|止)")
@@ -160,22 +160,23 @@ class AssertionRules:
         """Take the lexicon: `assertion`, `terminators`, `chronic`, `relatives`."""
         cues = lexicon["assertion"]
         ends = lexicon["terminators"]
-        forward: dict[str, _Cue] = {}
-        backward: dict[str, _Cue] = {}
-        for row in cues["cues"]:
+        forward: dict[str, tuple[_Cue, ...]] = {}
+        backward: dict[str, tuple[_Cue, ...]] = {}
+        pseudo: set[str] = set()
+        for row in sorted(cues["cues"], key=lambda item: item["class"] != "pseudo"):
             if not row.get("enabled", True):
                 continue
             cue = _cue(row)
             for word in row["words"]:
                 if cue.kind == "pseudo":
-                    forward[word] = cue
-                    backward[word] = cue
-                elif cue.direction == "forward":
-                    forward.setdefault(word, cue)
-                elif cue.reach != "immediate":
-                    backward.setdefault(word, cue)
-        self._forward: Trie[_Cue] = Trie(forward)
-        self._backward: Trie[_Cue] = Trie(backward)
+                    forward[word] = backward[word] = (cue,)
+                    pseudo.add(word)
+                elif word not in pseudo and cue.direction == "forward":
+                    forward[word] = (*forward.get(word, ()), cue)
+                elif word not in pseudo and cue.reach != "immediate":
+                    backward[word] = (*backward.get(word, ()), cue)
+        self._forward: Trie[tuple[_Cue, ...]] = Trie(forward)
+        self._backward: Trie[tuple[_Cue, ...]] = Trie(backward)
         self._immediate: dict[str, list[tuple[str, _Cue]]] = {}
         for row in cues["cues"]:
             if row["reach"] == "immediate" and row.get("enabled", True):
@@ -251,10 +252,10 @@ class AssertionRules:
         ]
         return page
 
-    def _cues(self, page: _Page, trie: Trie[_Cue]) -> list[_Found]:
+    def _cues(self, page: _Page, trie: Trie[tuple[_Cue, ...]]) -> list[_Found]:
         """The cues of one direction; one that runs into a mention is cut back to what stands before it (无尿|频)."""
         cues: list[_Found] = []
-        for start, end, cue in trie.find(page.text):
+        for start, end, meanings in trie.find(page.text):
             if page.inside_mention(start, end):
                 index = bisect_right(page.mention_starts, start)
                 if index and page.mentions[index - 1][1] > start:
@@ -262,9 +263,8 @@ class AssertionRules:
                 shorter = trie.longest_at(page.text[: page.mention_starts[index]], start)
                 if shorter is None:
                     continue
-                end, cue = shorter
-            if cue.kind != "pseudo":
-                cues.append(_Found(start, end, cue))
+                end, meanings = shorter
+            cues += [_Found(start, end, cue) for cue in meanings if cue.kind != "pseudo"]
         return cues
 
     def _in_cue(self, page: _Page, start: int, end: int) -> bool:
@@ -338,9 +338,9 @@ class AssertionRules:
                 if not text.startswith(word, start) or cue.kind not in ("absent", "present"):
                     continue
                 end = start + len(word)
-                if cue.ends_clause and not _CLOSES_CLAUSE.match(text, end):
+                if cue.ends_clause and word[0] != "(" and not _CLOSES_CLAUSE.match(text, end):
                     continue
-                if cue.ends_clause and start == mention.end and word[0] not in "(" and not colon and word not in ("无", "阴性", "未见", "未触及", "未及", "否认", "没有", "不明显", "-"):
+                if cue.ends_clause and start == mention.end and word[0] not in "(" and not colon and word not in ("无", "从无", "从未", "从未有过", "阴性", "未见", "未触及", "未及", "否认", "没有", "不明显", "-"):
                     continue
                 if word in ("明显", "加重", "较前加重", "存在") and self._negator_close(page, mention):
                     continue
@@ -573,7 +573,7 @@ class AssertionRules:
             return Decision("historical", None, False, "section")
         elif anchor is not None and not ongoing and not _ONGOING.search(before):
             return Decision("historical", (anchor.start, anchor.end), False, anchor.cue.id)
-        elif section == "past_history" and not ongoing and not _ONGOING.search(before):
+        elif section == "past_history" and mention.type == "symptom" and not ongoing and not _ONGOING.search(before) and not re.search("今|近", before):
             return Decision("historical", None, False, "section")
         return None
 

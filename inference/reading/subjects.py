@@ -10,6 +10,8 @@ from typing import Any
 from inference.reading.trie import Trie
 
 _SENTENCE = re.compile(r"[^。\n；;！？!?]+")
+_SPEAKING = ("代诉", "说", "诉", "述", "发现", "带", "抱", "送", "称")
+_CHILDREN = frozenset({"儿子", "女儿", "孙子", "孙女", "外孙", "外孙女", "长子", "次子", "长女", "次女", "其子", "其女"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,9 @@ class SubjectFinder:
     def __call__(self, text: str) -> list[Subject]:
         """The other people's stretches of folded text, in order, without overlap."""
         marks = list(self._words.find(text))
+        if any(kind == "pseudo" and text[start:end].endswith(_SPEAKING) for start, end, kind in marks):
+            # 奶奶代诉：孙子…: the child that its elder speaks of is the patient
+            marks = [(start, end, "patient" if text[start:end] in _CHILDREN else kind) for start, end, kind in marks]
         if not any(kind in ("family", "other_person") for _, _, kind in marks):
             return []
         found: list[Subject] = []
@@ -79,8 +84,8 @@ class SubjectFinder:
     def _close(self, text: str, current: tuple[int, int, str], end: int) -> Subject:
         start, cue_end, kind = current
         back = self._return.search(text, cue_end, end)
-        if kind == "other_person":
-            # 丈夫有淋病，她…: a pronoun after a person who is no kin is the patient
+        if kind == "other_person" or text[start:cue_end] in _CHILDREN:
+            # 丈夫有淋病，她…: a pronoun after a person who is no kin, or a child, is the patient
             pronoun = self._pronoun.search(text, cue_end, end)
             back = pronoun if pronoun and (back is None or pronoun.start() < back.start()) else back
         return Subject(start, back.start() if back else end, kind, start, cue_end)
