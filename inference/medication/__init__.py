@@ -1,0 +1,1 @@
+"""Prescription checks: graded hints from the medicines' own rules, never a block."""
