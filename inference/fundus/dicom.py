@@ -95,7 +95,7 @@ def structured_report(data: bytes, result: ScreenResult, *, when: dt.datetime | 
     if result.p_referable is not None:
         items.append(_number("p-referable", "Probability of referable retinopathy", result.p_referable))
     if result.p_sight_threatening is not None:
-        items.append(_number("p-sight-threatening", "Probability of sight-threatening retinopathy", result.p_sight_threatening))
+        items.append(_number("p-severe", "Probability of sight-threatening retinopathy", result.p_sight_threatening))
     if result.referable is not None:
         items.append(_text("referable", "Referable", "yes" if result.referable else "no"))
     if result.advice is not None:

@@ -83,7 +83,7 @@ def quadratic_kappa(truth: npt.NDArray[Any], answer: npt.NDArray[Any], classes: 
 def sensitive_threshold(labels: npt.NDArray[Any], scores: npt.NDArray[Any], sensitivity: float) -> float:
     """The highest threshold that still calls `sensitivity` of the sick."""
     sick = np.sort(scores[labels == 1])
-    return float(sick[int(math.floor((1 - sensitivity) * len(sick)))])
+    return float(sick[math.floor((1 - sensitivity) * len(sick) + 1e-9)])
 
 
 def mass_ratio(heat: Numbers, mask: npt.NDArray[np.bool_], counted: npt.NDArray[np.bool_]) -> float | None:

@@ -20,14 +20,17 @@ class FundusParams:
     Attributes:
         seed: of views, folds and training.
         views: augmented views a photograph (beside the plain one).
-        epochs, batch, rate, head_rate, decay, ema: optimisation.
+        steps_final, steps_source, steps_fold: optimiser steps of the final run, a left-out source, a fold within sources.
+        batch, rate, head_rate, decay, ema: optimisation.
         folds: of the evaluations within a source.
         synthetic_per_source: photographs a source when there are no corpora.
     """
 
     seed: int = 7
-    views: int = 6
-    epochs: int = 6
+    views: int = 3
+    steps_final: int = 400
+    steps_source: int = 300
+    steps_fold: int = 200
     batch: int = 32
     rate: float = 2e-4
     head_rate: float = 1e-3
@@ -40,7 +43,7 @@ class FundusParams:
     def tiny(self) -> FundusParams:
         """The same chain at a size that runs in about a minute."""
         small = replace(self.preprocessing, diameter=128, height=96)
-        return replace(self, views=1, epochs=1, batch=8, folds=2, preprocessing=small)
+        return replace(self, views=1, steps_final=8, steps_source=6, steps_fold=4, batch=8, folds=2, preprocessing=small)
 
 
 def load_params(path: Path = Path("params.yaml")) -> FundusParams:

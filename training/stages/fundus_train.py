@@ -83,8 +83,7 @@ def train_fold(views: Views, fold: str, out: Path, params: FundusParams) -> None
     lesion_index = {int(r): j for j, r in enumerate(views.lesion_rows)}
     lesion_rows = np.array([r for r in views.lesion_rows if train[r]])
     has_lesion = np.array([views.masks[0][lesion_index[int(r)], :4].any() for r in lesion_rows])
-    steps_an_epoch = max(1, len(rows) // params.batch)
-    steps = params.epochs * steps_an_epoch
+    steps = {"loso": params.steps_source, "cv": params.steps_fold}.get(fold.partition("_")[0], params.steps_final)
     checkpoint = out / f"{fold}.partial.pt"
     start = 0
     if checkpoint.exists():
@@ -132,7 +131,7 @@ def train_fold(views: Views, fold: str, out: Path, params: FundusParams) -> None
                 note = f" held-out AUC {auc(views.referable[some], answers(average, views, some)[0][:, 1]):.3f}"
             print(f"{fold} {step + 1}/{steps} loss {shown / 60:.3f} {time.time() - began:.0f} s{note}", flush=True)
             shown = 0.0
-        if (step + 1) % 200 == 0:
+        if (step + 1) % 100 == 0:
             torch.save(
                 {"network": network.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1},
                 checkpoint,
@@ -141,8 +140,8 @@ def train_fold(views: Views, fold: str, out: Path, params: FundusParams) -> None
     everything = np.arange(len(views.photographs))
     if fold != "final":
         everything = np.flatnonzero(held)
-    logits, maps, pooled = answers(average, views, everything)
-    np.savez(out / f"{fold}.npz", rows=everything, logits=logits, maps=maps.astype(np.float16), pooled=pooled.astype(np.float16))
+    told, heat, features = answers(average, views, everything)
+    np.savez(out / f"{fold}.npz", rows=everything, logits=told, maps=heat.astype(np.float16), pooled=features.astype(np.float16))
     checkpoint.unlink(missing_ok=True)
     result = {"held_out": int(held.sum()), "trained": int(train.sum()), "steps": steps, "seconds": time.time() - began}
     chosen = held & (views.referable >= 0)
@@ -151,10 +150,10 @@ def train_fold(views: Views, fold: str, out: Path, params: FundusParams) -> None
         for source in GRADED_SOURCES:
             part = np.flatnonzero(chosen & (views.sources == source))
             if len(part):
-                result[f"auc_{source}"] = auc(views.referable[part], logits[[by_row[int(r)] for r in part], 1])
+                result[f"auc_{source}"] = auc(views.referable[part], told[[by_row[int(r)] for r in part], 1])
     print(fold, json.dumps(result), flush=True)
     with mlflow.start_run(run_name=f"fundus_{fold}"):
-        mlflow.log_params({"fold": fold, "epochs": params.epochs, "rate": params.rate, "views": len(views.lower), "seed": seed})
+        mlflow.log_params({"fold": fold, "steps": steps, "rate": params.rate, "views": len(views.lower), "seed": seed})
         mlflow.log_metrics({k: v for k, v in result.items() if np.isfinite(v)})
 
 
