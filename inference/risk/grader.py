@@ -23,6 +23,7 @@ from knowledge_base.rules.labels import name_of
 from knowledge_base.rules.policy import Policy, policy
 
 if TYPE_CHECKING:
+    from inference.risk.recalibration import Recalibration
     from models.bundle import Bundle
 
 FOLLOW_UP = ("htn_followup", "t2dm_followup")
@@ -37,12 +38,14 @@ class Grader:
     Args:
         knowledge: the knowledge base (its version is not needed to grade; kept for callers that trace it).
         hyperglycaemia: the sealed bundle of the learned score, or None where none is released.
+        recalibration: the county's slot for China-PAR, or None; its risk is shown beside the equation's, under `regional`.
     """
 
-    def __init__(self, knowledge: object | None = None, hyperglycaemia: Bundle | None = None) -> None:
+    def __init__(self, knowledge: object | None = None, hyperglycaemia: Bundle | None = None, recalibration: Recalibration | None = None) -> None:
         from inference.risk.hyperglycaemia import HyperglycaemiaScore
 
         self.knowledge = knowledge
+        self.recalibration = recalibration
         self.score = None if hyperglycaemia is None else HyperglycaemiaScore(hyperglycaemia)
 
     def grade(self, items: Sequence[Any]) -> list[Answer]:
@@ -167,8 +170,26 @@ class Grader:
         plan["trend"] = course
         plan["alerts"] = course["alerts"]
         plan["follow_up"] = {name: {key: facts.get(f"{name}.{key}") for key in ("class", "action", "followup_days")} for name in FOLLOW_UP if shown[name][index]}
+        if self.recalibration is not None and "china_par_10y.risk_pct" in facts:
+            plan["regional"] = self._regional(facts["china_par_10y.risk_pct"])
         plan["what_if"] = what_if(row.values) if not follow_up_only and "china_par_10y.risk_pct" in facts else []
         return ResidentGrades(id=request.id, results=tuple(results), errors=tuple(row.errors), plan=plan)
+
+
+    def _regional(self, percent: float) -> dict[str, Any]:
+        """The county's own 10-year risk beside the equation's."""
+        slot = self.recalibration
+        assert slot is not None
+        risk = 100 * float(slot.apply(np.array([percent / 100]))[0])
+        return {
+            "region": slot.region,
+            "risk_pct": round(risk, 2),
+            "equation_risk_pct": percent,
+            "stratum": "low" if risk < 5 else "medium" if risk < 10 else "high",
+            "observed_expected": round(slot.observed_expected_before, 3),
+            "people": slot.people,
+            "events": slot.events,
+        }
 
 
 def _limit_errors(rows: Sequence[Row], sheet: Sheet) -> None:

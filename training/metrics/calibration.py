@@ -25,7 +25,7 @@ def auroc(label: Labels, probability: Floats) -> float:
     negative = len(label) - positive
     if positive == 0 or negative == 0:
         return float("nan")
-    values, inverse, counts = np.unique(probability, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(probability, return_inverse=True, return_counts=True)
     middle = np.cumsum(counts) - (counts - 1) / 2
     ranks = middle[inverse]
     return float((ranks[label == 1].sum() - positive * (positive + 1) / 2) / (positive * negative))

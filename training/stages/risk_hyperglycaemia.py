@@ -30,7 +30,17 @@ from sklearn.preprocessing import StandardScaler
 from inference.risk.hyperglycaemia_design import design
 from models.bundle import encode_array, golden_rows, seal, session_options
 from training.datasets.risk import Panel, load_tianchi
-from training.metrics.calibration import auroc, calibration, decision_curve, log_loss, logistic_fit, logit, operating_point, reliability, report
+from training.metrics.calibration import (
+    auroc,
+    calibration,
+    decision_curve,
+    log_loss,
+    logistic_fit,
+    logit,
+    operating_point,
+    reliability,
+    report,
+)
 from training.parameters import Parameters, load_block
 from training.tracking import run_of
 
@@ -288,6 +298,8 @@ def card(figures: dict[str, Any], candidate: Candidate) -> str:
         f"| Brier | {best['brier']:.4f} |",
         f"| threshold | {point['threshold']:.3f}: sensitivity {point['sensitivity']:.2f}, specificity {point['specificity']:.2f}, PPV {point['ppv']:.2f} |",
         f"| trained on early, tested on late days | AUROC {figures['drift']['auroc']:.3f}, slope {figures['drift']['slope']:.2f} |",
+        "",
+        f"From 60 years it discriminates poorly (AUROC {figures['subgroups']['age 60-119']['auroc']:.2f}, slope {figures['subgroups']['age 60-119']['slope']:.2f}): measure glucose there anyway.",
         "",
         "Limits: one hospital, people who chose a check-up; not validated elsewhere; says nothing where fewer than half of the panel is known, under 18, or with known diabetes.",
         "",
