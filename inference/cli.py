@@ -116,6 +116,7 @@ def screen(
     out: Out = "-",
     patients: Annotated[str | None, typer.Option("--patients", help="CSV：image,patient,eye；每位患者一行结果")] = None,
     heat_maps: Annotated[str | None, typer.Option("--heat-maps", help="把热图写到这个文件夹")] = None,
+    dicom_reports: Annotated[str | None, typer.Option("--dicom-reports", help="为 DICOM 照片写结构化报告（SR）的文件夹")] = None,
 ) -> None:
     """眼底照片筛查糖尿病视网膜病变（研究用）。"""
     from inference.fundus.files import screen_files
@@ -123,7 +124,8 @@ def screen(
     if not Path(source).exists():
         raise typer.BadParameter(f"没有这个文件或文件夹：{source}")
     with opened(out, "wb") as sink:
-        screen_files(_engine().screener, Path(source), sink, patients=Path(patients) if patients else None, heat_maps=Path(heat_maps) if heat_maps else None)
+        folders = {name: Path(value) if value else None for name, value in (("patients", patients), ("heat_maps", heat_maps), ("dicom_reports", dicom_reports))}
+        screen_files(_engine().screener, Path(source), sink, **folders)
 
 
 @app.command()
@@ -187,13 +189,16 @@ def knowledge_import_icd(
     edition: Annotated[str, typer.Option(help="版本")],
 ) -> None:
     """导入医院的编码表并建立索引。"""
-    from inference.coding.tables import import_table
+    from inference.coding.tables import TableError, import_table
+    from inference.settings import Settings
 
     if system not in ("icd10", "icd9cm3"):
         raise typer.BadParameter("--system 只能是 icd10 或 icd9cm3")
-    engine = _engine()
-    count = import_table(file, system=system, name=name, edition=edition, state=engine.settings.state, bundle=engine.bundle("coder"))
-    print(f"已导入 {count} 条编码：{name} {edition}")
+    try:
+        table = import_table(file, system, name, edition, Settings().state)
+    except TableError as error:
+        raise XinglinError("invalid-input", str(error)) from error
+    print(f"已导入 {len(table.codes)} 条编码：{name} {edition}")
 
 
 @models.command("verify")

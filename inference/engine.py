@@ -70,6 +70,18 @@ def answer_each(items: Sequence[Any], contract: type[Item], answer: Callable[[Se
     return [result if result is not None else problem("internal") for result in results]
 
 
+def own_codes(kb: KnowledgeBase) -> tuple[dict[str, list[tuple[str, str]]], dict[str, list[tuple[str, str]]]]:
+    """The knowledge base's own (code, name) and (code, alias) pairs by system, for a hospital without an imported table."""
+    diseases = [(disease.icd10[0], disease) for disease in kb.diseases.values()]
+    thin = [(entry.code, entry) for entry in kb.thin.values()]
+    rows = {"icd10": [(code, entry.name) for code, entry in [*diseases, *thin]], "icd9cm3": []}
+    aliases = {"icd10": [(code, alias) for code, entry in [*diseases, *thin] for alias in entry.aliases], "icd9cm3": []}
+    for procedure in kb.tables.get("procedures", ()):
+        rows["icd9cm3"].append((procedure["code"], procedure["name"]))
+        aliases["icd9cm3"] += [(procedure["code"], alias) for alias in procedure.get("aliases", ())]
+    return rows, aliases
+
+
 def _where(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -133,7 +145,11 @@ class Engine:
         """The coder over the imported tables."""
         from inference.coding.coder import Coder
 
-        return Coder(self.kb, self.bundle("coder"), state=self.settings.state)
+        bundle = self.bundle("coder")
+        if bundle is None:
+            raise XinglinError("not-ready", "没有发布编码的模型包。")
+        rows, aliases = own_codes(self.kb)
+        return Coder(bundle, self.settings.state, rows, aliases, self.kb.version)
 
     @cached_property
     def grader(self) -> Grader:
@@ -185,8 +201,10 @@ class Engine:
         """Structured records."""
         from inference.reading.structure import structure_of
 
+        coder = self.coder if self.bundle("coder") is not None else None
+
         def answer(records: Sequence[Record]) -> list[Structure | Problem]:
-            return [structure_of(reading, self.kb, coder=self.coder) for reading in self.reader.read(records)]
+            return [structure_of(reading, self.kb, coder=coder) for reading in self.reader.read(records)]
 
         return answer_each(items, Record, answer)
 

@@ -12,7 +12,7 @@ from data_contracts.spans import DiseaseRef, Evidence
 from inference.facts import RecordFacts, facts_of
 from inference.flagging import red_flags, rule_evidence
 from inference.ranking.ranker import Ranked, Ranker
-from inference.reading.quality import quality_of
+from inference.reading.quality import assess_quality
 from inference.reading.types import Reading
 from inference.review.coverage import Coverage
 from knowledge_base.compiled import KnowledgeBase
@@ -194,7 +194,7 @@ class Reviewer:
 
     def _incomplete(self, reading: Reading) -> list[Alert]:
         """What must be written before any advice is sound: the missing items of the record's quality."""
-        missing = [item for item in quality_of(reading, self.kb).items if not item.present]
+        missing = [item for item in assess_quality(reading, self.kb).items if not item.present]
         if not missing:
             return []
         hints = "；".join(item.hint or item.item for item in missing[:4])

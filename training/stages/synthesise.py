@@ -29,7 +29,8 @@ class SynthesiseParameters(Parameters):
     typo: float = 0.03
 
 
-def _age(disease: Disease, rng: random.Random) -> float:
+def draw_age(disease: Disease, rng: random.Random) -> float:
+    """An age in years by the entry's bands."""
     low, high = disease.entry["population"]["age_years"]
     bands = disease.entry["prior"].get("by_age") or {}
     if bands and rng.random() < 0.7:
@@ -98,7 +99,7 @@ def verbalise(kb: KnowledgeBase, disease: Disease, rng: random.Random, typo: flo
     no = [_say(kb, f, rng) for f in denied]
     population = disease.entry["population"]
     sex = population["sex"] if population["sex"] != "any" else rng.choice(("male", "female"))
-    patient: dict[str, Any] = {"sex": sex, "age": _shown_age(_age(disease, rng))}
+    patient: dict[str, Any] = {"sex": sex, "age": _shown_age(draw_age(disease, rng))}
     if population.get("pregnancy") == "only":
         patient["pregnancy_weeks"] = rng.randint(6, 40)
     lasting = _duration(disease, rng)
