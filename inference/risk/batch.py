@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -82,7 +82,6 @@ def _blocks(source: Path, names: Sequence[str], rows: int, broken: _Broken) -> I
 
 
 def _start(layout: Layout, policy_name: str) -> None:
-    pa.set_cpu_count(1)
     _worker.update(layout=layout, policy=policy(policy_name))
 
 
@@ -206,18 +205,38 @@ def _prepare(folder: Path, identity: dict[str, Any]) -> None:
     mark.write_text(json.dumps(identity), encoding="utf-8")
 
 
+class _Here:
+    """An executor of one, in this process: no start-up, and usable from a notebook."""
+
+    def __enter__(self) -> _Here:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def submit(self, call: Callable[..., int], *arguments: Any) -> Future[int]:
+        """Run at once; an error is the future's."""
+        future: Future[int] = Future()
+        try:
+            future.set_result(call(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
 def _grade_parts(source: Path, names: Sequence[str], folder: Path, layout: Layout, chosen: Policy, workers: int, block_rows: int) -> int:
     broken = _Broken()
-    first_row, number = 1, 0
+    first_row, number, done = 1, 0, 0
     pending: deque[Future[int]] = deque()
-    done = 0
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start, initargs=(layout, chosen.name)) as pool:
+    _start(layout, chosen.name)
+    pool = _Here() if workers == 1 else ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start, initargs=(layout, chosen.name))
+    with pool:
         for block in _blocks(source, names, block_rows, broken):
             lines, broken.lines = broken.lines, []
             if not (folder / f"{number:06d}.json").is_file():
                 pending.append(pool.submit(_grade_part, str(folder), number, first_row, _payload(block), lines))
-            # At most one block waits for each worker: memory stays flat however long the file is.
-            while len(pending) > 2 * workers:
+            # At most two blocks wait for each worker: memory stays flat however long the file is.
+            while len(pending) > 2 * workers or (pending and workers == 1):
                 pending.popleft().result()
                 done += 1
                 _progress(done)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from inference.risk.rows import FACTS, inputs_by_name
 from knowledge_base.rules import Graded, Instrument, Sheet, grade_sheet, instruments
-from knowledge_base.rules.derived import derive, fact
+from knowledge_base.rules.derived import derive, fact_denied
 from knowledge_base.rules.grading import NOT_APPLICABLE, OK, STATUSES, Categories
 from knowledge_base.rules.instrument import Bools, Column, flag
 from knowledge_base.rules.policy import Policy
@@ -151,14 +151,14 @@ def grade_block(block: pa.RecordBatch, layout: Layout, chosen: Policy) -> tuple[
 
 
 def _gated(result: Graded, sheet: Sheet) -> Graded:
-    """Rows that lack the disease an instrument is for are not applicable, where the table says so."""
+    """Rows said to lack the disease an instrument is for are not applicable; unknown stays graded."""
     status = result.status
     for key in result.instrument.keys:
         if key in result.instrument.input_map:
             continue
-        holds = fact(sheet, key)
-        if holds is not None:
-            status = np.where((status == OK) & ~holds, np.int8(NOT_APPLICABLE), status)
+        lacks = fact_denied(sheet, key)
+        if lacks is not None:
+            status = np.where((status == OK) & lacks, np.int8(NOT_APPLICABLE), status)
     return result if status is result.status else Graded(result.instrument, result.edition, status, result.fields, result.outputs, result.warned, result.doubtful)
 
 

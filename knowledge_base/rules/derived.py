@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from knowledge_base.rules import instrument as spec
-from knowledge_base.rules.grading import Parsed, Sheet, parse_plain
+from knowledge_base.rules.grading import Sheet, parse_plain
 from knowledge_base.rules.instrument import Bools, Floats, flag
 from knowledge_base.rules.kidney import EPI_2009, EPI_2021, gfr
 from knowledge_base.rules.units import QUANTITIES
@@ -31,7 +31,7 @@ def _fill_number(sheet: Sheet, given: spec.Input, values: Floats) -> None:
         return
     # Bad values stay as they were given, so that the instrument refuses them by name.
     sheet.replace(given.name, np.where(fill, values, parsed.values), QUANTITIES[given.quantity].unit, keep_bad=parsed.bad)
-    sheet.derived[given.name] = fill
+    sheet.derived[given.name] = sheet.derived.get(given.name, False) | fill
 
 
 def _fill_flag(sheet: Sheet, name: str, yes: Bools, no: Bools) -> None:
@@ -41,7 +41,7 @@ def _fill_flag(sheet: Sheet, name: str, yes: Bools, no: Bools) -> None:
         return
     codes = np.where(fill, yes.astype(np.int8), parsed.values).astype(np.int8)
     sheet.replace(name, codes, None, keep_bad=parsed.bad)
-    sheet.derived[name] = fill
+    sheet.derived[name] = sheet.derived.get(name, False) | fill
 
 
 def _flag(sheet: Sheet, name: str) -> npt.NDArray[np.int8]:
@@ -91,8 +91,10 @@ def derive(sheet: Sheet, *, egfr_equation: str = "2021") -> None:
             _fill_flag(sheet, "adverse_hard_to_control", np.zeros(sheet.size, dtype=bool), _flag(sheet, "adverse_reaction") == 0)
         if "ascvd" in sheet:
             free = _flag(sheet, "ascvd") == 0
+            zero = np.full(sheet.size, np.nan)
+            zero[free] = 0.0
             for name in ZERO_WITHOUT_ASCVD:
-                _fill_number(sheet, spec.count(name, name), np.where(free, 0.0, np.nan).astype(np.float64))
+                _fill_number(sheet, spec.count(name, name), zero)
         _menopause(sheet)
 
 
@@ -114,4 +116,14 @@ def fact(sheet: Sheet, name: str) -> Bools | None:
     return truth
 
 
-__all__ = ["Parsed", "derive", "fact"]
+def fact_denied(sheet: Sheet, name: str) -> Bools | None:
+    """Rows where a fact is known not to hold; None where the sheet does not say anything about it."""
+    if name == "no_diabetes":
+        return None if "diabetes" not in sheet else _flag(sheet, "diabetes") == 1
+    if name not in sheet:
+        return None
+    denied: Bools = _flag(sheet, name) == 0
+    return denied
+
+
+__all__ = ["derive", "fact", "fact_denied"]

@@ -96,7 +96,7 @@ def load_tianchi(corpora: Path) -> Panel:
     for feature in FEATURES:
         values = (frame["sex"] == "M").astype(float) if feature.name == "male" else frame[feature.column].astype(float)
         columns.append(values.to_numpy())
-    raw = np.stack(columns, axis=1)
+    raw: Floats = np.stack(columns, axis=1).astype(np.float64)
     keys = pd.DataFrame(np.nan_to_num(raw, nan=-1.0)).apply(tuple, axis=1)
     group = pd.factorize(keys)[0].astype(np.int64)
     glucose = frame["glucose_mmol_l"].to_numpy(dtype=np.float64)
