@@ -21,14 +21,17 @@ Value = float | tuple[float, float]
 MASK = "\x00"
 _MASKED = re.compile(
     r"(?:19|20)\d{2}\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,2}日?|(?:19|20)\d{2}年(?:\d{1,2}月)?|\d{1,2}月\d{1,2}[日号]?"
-    r"|(?<![\d.])\d{1,2}:\d{2}(?::\d{2})?(?![\d.])|\d{1,2}[点时]\d{1,2}分?|(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)|\d{8,}"
-    r"|\d{6,}x"
+    r"|(?<![\d.a-z])\d{1,2}:[0-5]\d(?::[0-5]\d)?(?![\d.])|\d{1,2}[点时]\d{1,2}分?|(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)|\d{8,}"
+    r"|\d{6,}x|(?<![a-z])e[1-4]\s?v[1-5t]\s?m[1-6]"
+    r"|(?<![a-z])[pcyr]{0,2}t(?:[0-4x]|is)[a-d]?[,，、]?\s?n[0-3x][a-c]?(?:[,，、]?\s?m[01x])?|(?<![a-z])(?:ck|cd|p|s|ki|her|msh|mlh|bcl|cam|ca|gata|ttf|muc)-?\d{1,3}[a-z]?(?=\s?(?:[-+(]|弱|强|阳|阴|部分|散|少|弥漫))"
     r"|(?<![a-z])(?:l[1-5]|s[1-5]|c[1-8]|t(?:1[0-2]|[1-9]))(?![\d.]|\s?[%×*])(?:\s?[-~、/,]\s?[lcst]?(?:1[0-2]|[1-9])(?![\d.%℃]))*"
-    r"|(?<![a-z])[pcy]?t[0-4x][a-d]?n[0-3x][a-c]?m[01x]|(?<![a-z])v\d(?:\s?[-~]\s?v?\d)?"
+    r"|(?<![a-z])p(?:53|16|63|40|504s)(?![\d.次/])|(?<![a-z])v\d(?:\s?[-~]\s?v?\d)?"
     r"|\d+(?:\.\d+)?\s?(?:[mc]?m|厘米|毫米)?\s?[×*x]\s?(?!10\s?(?:\^|\*|e|~|\(|\[|9|12|6|3\s?/))\d+(?:\.\d+)?"
     r"(?:\s?(?:[mc]?m|厘米|毫米)?\s?[×*x]\s?\d+(?:\.\d+)?)?\s?(?:[mc]?m|厘米|毫米)?(?![\d/])"
     r"|\d+[+加]?\d*床|(?:床号?|房|室|编号|住院号|门诊号|病案号|身份证号?|电话|手机号?|id)[:\s]{1,2}[\da-z-]+"
 )
+_MISREAD = re.compile(r"(?<=\d)o(?=\s?[/\d]|\s?mmhg|\s?kpa|\s?次)|(?<=\d)[li](?=\d{1,2}\s?(?:/|mmhg))")
+"""Letters that scanned text has where digits stood (12O/8O)."""
 _LINK_WORDS = (
     "值|为|是|在|约为|约|大约|大概|达到|达|到|至|高达|最高达|最高|最低|可达|波动于|波动在|波动|控制在|控制于|控制|维持在|维持于|维持|测得|测量|自测|监测|复测|复查|测|查|结果|提示|显示|示|报告|均|仅|只有|只|才|"
     "有|升高至|升高到|升高达|升至|上升至|上升到|下降至|下降到|降低至|降低到|降至|降到|退至|退到|回升至|增加到|增加至|增至|减少至|减至|减轻至|下降为|升高为|升到|水平|浓度|含量|计数|定量|数值|绝对值|总数|百分比|百分率|比率|比例|检测|测定|"
@@ -36,7 +39,7 @@ _LINK_WORDS = (
     "术前|术后|治疗前|治疗后|服药后|用药后|服药前|静息|休息时|活动后|吸氧下|吸氧后|未吸氧下|未吸氧|不吸氧|鼻导管吸氧下|吸空气下|吸空气|自然状态|左上肢|右上肢|左侧|右侧|双侧|左臂|右臂|左|右|上肢|平卧位|卧位|坐位|立位|站立|"
     "大于等于|小于等于|大于|小于|高于|低于|超过|不足|不到|不低于|不高于|接近|近|差不多|一直|经常|多在|大多|常|多|一般|大致|左右|腋下|腋|口腔|口|肛|耳|额|末梢|快速|指尖|静脉|血清|血浆|烧到|烧|再次|本次|首次|初|又|仍|还|都|就|也|了|曾|"
     "时|后|前|于|从|由|呈|已|我院|外院|本院|院外|本科室|家中|家里|自己|给她|给他|量了|量|一下|下来|下|读数|机测|电子血压计|水银柱|血压计|体温计|高压|收缩压|"
-    "第一次|第二次|两次|二次|一次|三次"
+    "律齐|齐|整|一分钟|每分钟|第一次|第二次|两次|二次|一次|三次"
 )
 _SOFT_WORDS = "升高|偏高|增高|高|降低|偏低|低|明显升高|轻度升高|显著升高|明显增高|异常|正常"
 _LINK = re.compile(
@@ -46,7 +49,7 @@ _LINK = re.compile(
 )
 _SERIES = re.compile(
     r"(?:降至|降到|升至|升到|退至|回升至|下降至|上升至|最高|最低|复查|复测|再测|再次测|再查|次日|今晨|今日|今天|今早|今|昨日|昨晚|昨天|昨|现|早上|早晨|早|中午|晚上|晚间|晚|上午|下午|夜间|晨起|清晨|空腹|餐后2小时|餐后2h|餐后|餐前|睡前|"
-    r"随机|入院时|入院|出院时|出院前|治疗后|服药后|用药后|术后|术前|分别为|分别|为|后|时|测|左上肢|右上肢|左侧|右侧|左|右|卧位|立位|坐位|平卧|站立|我院|外院|门诊|急诊|第一次|第二次|第三次|又|再|仍|均|和|及|与|或|到|至|约|最近一次|"
+    r"随机|入院时|入院|出院时|出院前|治疗后|服药后|用药后|术后|术前|分别为|分别|为|后|时|测|左上肢|右上肢|左侧|右侧|左|右|卧位|立位|坐位|平卧|站立|吸氧后|吸氧下|未吸氧|吸空气|活动后|静息时?|休息时?|含服后|休息后|降压后|补液后|半小时后|我院|外院|门诊|急诊|第一次|第二次|第三次|又|再|仍|均|和|及|与|或|到|至|约|最近一次|"
     r"(?:半|[一二两三四五六七八九十\d]{1,2}|数)(?:小时|天|日|周|个?月|年|h)(?:前|后)|"
     r"->|→|—>|=>|[\s:=,，、()；;~\"\x00]|-(?!\d))*+"
 )
@@ -166,8 +169,9 @@ class MeasurementGrammar:
             subjects: stretches about other people; numbers in them are not the patient's.
             age_years: chooses the plausible ranges of children.
         """
+        text = _MISREAD.sub(lambda match: "0" if match[0] == "o" else "1", text)
         masked = _MASKED.sub(lambda match: MASK * len(match[0]), text)
-        names = [n for n in self._names.find(masked) if not (n[1] - n[0] == 1 and n[0] and masked[n[0] - 1] in "/^")]
+        names = [n for n in self._names.find(masked) if _stands_alone(masked, n[0], n[1])]
         characters: list[str] | None = None
         bracketed: dict[int, str] = {}
         for start, end, _ in names:
@@ -215,7 +219,7 @@ class MeasurementGrammar:
                 items = self._resolve(scan, quantity, assigned[0], assigned_gap="")
             else:
                 items, named = self._assign(scan, quantity, name_index, match.start(), last, found)
-                name = named if named is not None else (last[2] if last else _Name())
+                name = named if named is not None else _Name()
             if items:
                 found += items
                 last = (quantity, items, name)
@@ -241,9 +245,9 @@ class MeasurementGrammar:
                 if link is not None and not self._loose(gap):
                     if quantity.unit is None and not quantity.foreign:
                         quantity.unit = scan.bracketed.get(named[1])
-                    if named[2].dependent and not self._glucose_near(scan, named[0]) and quantity.unit not in ("mmol/L", "mg/dL"):
-                        return [], None
-                    return self._resolve(scan, quantity, named, gap), named[2]
+                    foreign_word = named[2].dependent and not self._glucose_near(scan, named[0]) and quantity.unit not in ("mmol/L", "mg/dL")
+                    if not foreign_word and not (named[2].dependent and quantity.second is not None):
+                        return self._resolve(scan, quantity, named, gap), named[2]
                 if link is None and named[2].decoy and scan.masked.find("，", named[1], start) < 0 and len(gap) <= 6:
                     return [], None
         if last is not None and start - series_from <= 40:
@@ -265,6 +269,10 @@ class MeasurementGrammar:
     def _continues(self, quantity: _Quantity, last: tuple[_Quantity, list[FoundMeasurement], _Name], between: str) -> bool:
         """Whether a number without a name goes on with the last analyte."""
         before = last[0]
+        if quantity.unit == "/min":
+            value = quantity.value if not isinstance(quantity.value, tuple) else quantity.value[0]
+            if not last[2].candidates or (last[1][0].name == "heart_rate" and value <= 45 and not between.strip(" ,，、")):
+                return False
         if (quantity.second is None) != (before.second is None):
             return False
         stripped = between.strip(" ,，、;；")
@@ -338,9 +346,9 @@ class MeasurementGrammar:
             quantity.tail = foreign.end()
             if unit is None:
                 return
-        if unit is not None and not _cut_short(text, unit.end()):
+        if unit is not None and not _cut_short(text, unit.end()) and not (unit[0].endswith("升") and text[unit.end() : unit.end() + 1] in ("至", "到", "高")):
             key = next((name for name, value in unit.groupdict().items() if value is not None), None)
-            quantity.unit = self._unit_of[key] if key else self._unit_of[unit[0].replace(" ", "").strip()]
+            quantity.unit = self._unit_of[key] if key else self._unit_of[unit[0].replace(" ", "").replace("\\", "/").strip()]
             quantity.tail = unit.end()
             if not reference:
                 after = _REFERENCE.match(text, quantity.tail)
@@ -375,7 +383,7 @@ class MeasurementGrammar:
         if link is None:
             return
         match = NUMBER.match(text, link.end())
-        if match is None or not match[0][0].isdigit():
+        if match is None or match[0][0].isdigit() != text[quantity.start].isdigit():
             return
         second_value = parse_number(match[0])
         if second_value is None:
@@ -421,13 +429,13 @@ class MeasurementGrammar:
         letters = end - start if all(is_ascii_letter(c) for c in scan.text[start:end]) else 99
         short = letters == 1 or (letters == 2 and bool(assigned_gap.strip(" :=")))
         for candidate in candidates:
-            item = self._value(scan, quantity, candidate, context, name, short=short, strict=soft_gap)
+            item = self._value(scan, quantity, candidate, context, name, letters, short=short, strict=soft_gap)
             if item is not None:
                 return [item]
         return []
 
     def _value(
-        self, scan: _Scan, quantity: _Quantity, analyte: str, context: str | None, name: _Name, *, short: bool, strict: bool
+        self, scan: _Scan, quantity: _Quantity, analyte: str, context: str | None, name: _Name, letters: int = 99, *, short: bool, strict: bool
     ) -> FoundMeasurement | None:
         row = self.analytes[analyte]
         if row.get("qualitative"):
@@ -465,7 +473,7 @@ class MeasurementGrammar:
             shown = unit
             return FoundMeasurement(start, quantity.end, analyte, value, quantity.comparator, shown, canonical, row["unit"], flag, context)
         if unit is not None and not row.get("dimensionless") and not (unit == "分" and analyte == "gcs"):
-            if quantity.foreign or unit in _NEVER_CONCENTRATIONS or short:
+            if quantity.foreign or unit in _NEVER_CONCENTRATIONS or short or letters <= 2:
                 return None
             if len(name.candidates) > 1 or unit in ("°C", "°F", "mL", "L", "s", "分", "尺", "寸", "m", "mm", "cm", "g", "kg", "斤"):
                 return None
@@ -613,7 +621,7 @@ class MeasurementGrammar:
         if quantity.unit == "/min" and found:
             before = found[-1]
             between = scan.masked[before.end : start]
-            if len(between) <= 8 and before.name in ("temperature", "heart_rate"):
+            if len(between) <= 10 and before.name in ("temperature", "heart_rate"):
                 analyte = "heart_rate" if before.name == "temperature" else "respiratory_rate"
                 item = self._value(scan, quantity, analyte, None, _Name((analyte,)), short=False, strict=False)
                 return [item] if item else []
@@ -655,9 +663,11 @@ class MeasurementGrammar:
         return assigned
 
     def _qualitative(self, scan: _Scan) -> list[FoundMeasurement]:
-        found = []
+        found: list[FoundMeasurement] = []
+        last = -1
         for start, end, name in scan.names:
-            urine = self._zone(scan, start) == "urine"
+            follows = last >= 0 and start - last <= 12 and not _SENTENCE_END.search(scan.text, last, start)
+            urine = self._zone(scan, start) == "urine" or follows
             candidates = [c for c in (name.candidates + (name.urine if urine else ())) if self.analytes[c].get("qualitative")]
             if not candidates or subject_at(scan.subjects, start) is not None:
                 continue
@@ -666,11 +676,12 @@ class MeasurementGrammar:
                 continue
             written = match[1].replace(" ", "")
             value = _grade(written)
+            last = match.end()
             found.append(FoundMeasurement(match.start(1), match.end(1), candidates[0], value, None, None, value, None, None, None))
         return found
 
     def _gestation(self, scan: _Scan) -> list[FoundMeasurement]:
-        found = []
+        found: list[FoundMeasurement] = []
         for match in _GESTATION.finditer(scan.text):
             group = 1 if match[1] else 4
             weeks, _, days = match[group].replace(" ", "").partition("+")
@@ -749,7 +760,7 @@ class MeasurementGrammar:
         text = scan.text
         low = max(0, start - 8)
         for mark in ("，", "。", "；", ";", "\n", ","):
-            low = max(low, text.rfind(mark, low, start) + 1)
+            low = max(low, text.rfind(mark, low, start if end > start else quantity.start) + 1)
         found: str | None = None
         for at, until, context in self._contexts.find(text[low : quantity.start]):
             near = low + at >= start or start - (low + until) <= 2
@@ -761,12 +772,24 @@ class MeasurementGrammar:
         return found
 
 
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether a short name is one: no part of a unit (10^9/l, 16mg) nor of a drug (亚叶酸钙, 头孢西丁钠)."""
+    if not start:
+        return True
+    before, word = text[start - 1], text[start:end]
+    if end - start == 1 and before in "/^":
+        return False
+    if before.isdigit() and word in ("mg", "l", "k"):
+        return False
+    return not ("一" <= word <= "鿿" and end - start == 1 and "一" <= before <= "鿿" and before not in "质子及和示清查为测度")
+
+
 _CONTEXTUAL_NAMES = {"fasting_glucose": ("glucose", "fasting"), "postprandial_glucose": ("glucose", "postprandial_2h")}
 _NEVER_CONCENTRATIONS = frozenset({"mm", "m", "尺", "寸", "斤", "kg", "g", "mL", "L", "分"})
 
 
 def _spelling_pattern(spelling: str) -> str:
-    return re.escape(spelling).replace(r"\ ", r"\s?").replace("/", r"\s?/\s?")
+    return re.escape(spelling).replace(r"\ ", r"\s?").replace("/", r"\s?[/\\]\s?")
 
 
 def _cut_short(text: str, end: int) -> bool:

@@ -8,7 +8,7 @@ _DIGITS = {sign: value for value, sign in enumerate("零一二三四五六七八
 _TENS = {"十": 10, "百": 100, "千": 1000}
 
 NUMBER = re.compile(
-    r"\d{1,3}(?:,\d{3})+(?![\d/]|\.\d)|\d+(?:\.\d+)?"
+    r"\d+\.\d{1,2}(?=10\s?\^\s?(?:9|12))|\d{1,3}(?:,\d{3})+(?![\d/]|\.\d)|\d+(?:\.\d+)?"
     r"|[一二三四五六七八九十百两]+点[零〇一二三四五六七八九]+|[零一二三四五六七八九十百千两]{2,}|[一二两三四五六七八九十](?=[米尺])"
 )
 """A number token of folded text. A single Chinese numeral only counts before 米 and 尺."""
