@@ -13,7 +13,7 @@ from data_contracts.coding import CodeTable as TableReference
 from data_contracts.spans import Span
 from inference.coding.features import CandidateFinder
 from inference.coding.memory import CodingMemory
-from inference.coding.ranker import choose, rank
+from inference.coding.ranker import choose, judge
 from inference.coding.tables import CodeTable, build_table, load_table
 from inference.coding.text import split
 
@@ -87,7 +87,8 @@ class Coder:
         if not parts:
             return CodeAnswer(id=item.id, codes=())
         candidates = finder.find(item.text, parts)
-        probabilities = rank(self._bundle.session(f"{item.system}.onnx"), candidates.features)
+        first, second = (self._bundle.session(f"{item.system}_{look}.onnx") for look in ("first", "second"))
+        probabilities = judge(first, second, finder, item.text, candidates)
         limits = self._bundle.manifest["thresholds"][item.system]
         reference = TableReference(name=table.name, edition=table.edition)
 

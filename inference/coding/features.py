@@ -90,6 +90,17 @@ class CandidateFinder:
         order = sorted(range(rows), key=lambda row: -memory.frequency[row])[:100]
         self.frequency_rank = {row: rank for rank, row in enumerate(order) if memory.frequency[row]}
 
+    def characters(self, target: int) -> frozenset[str]:
+        """The distinct characters of a row's folded name."""
+        known = self._characters.get(target)
+        if known is None:
+            known = self._characters[target] = frozenset(self.folded[target])
+        return known
+
+    def category(self, target: int) -> str:
+        """The first three characters of a row's code: only ever compared within one table."""
+        return self.table.codes[target][:3]
+
     def _mass(self, characters: frozenset[str] | set[str]) -> float:
         return sum(self.weight.get(character, self.unseen) for character in characters)
 
@@ -168,9 +179,7 @@ class CandidateFinder:
         chosen_part: list[int] = []
         for target in targets:
             name = self.folded[target]
-            characters = self._characters.get(target)
-            if characters is None:
-                characters = self._characters[target] = frozenset(name)
+            characters = self.characters(target)
             vote, part_vote = votes.get(target, []), part_votes.get(target, [])
             from_name, from_vote = part_names.get(target), part_of_vote.get(target)
             if from_name and (not from_vote or from_name[0] >= from_vote[0]):

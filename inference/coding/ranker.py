@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.coding.features import Candidates
+from inference.coding.features import CandidateFinder, Candidates
 from inference.coding.index import Floats
+from inference.coding.second import second_features
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -21,6 +22,26 @@ def rank(session: ort.InferenceSession, features: Floats) -> NDArray[np.float64]
         return np.empty(0)
     _, probabilities = session.run(None, {session.get_inputs()[0].name: features})
     return np.asarray(probabilities, dtype=np.float64)[:, 1]
+
+
+def judge(
+    first: ort.InferenceSession, second: ort.InferenceSession, finder: CandidateFinder, text: str, candidates: Candidates
+) -> NDArray[np.float64]:
+    """Probability that each candidate is right, both rankers together: ``(candidates,)``.
+
+    Candidates that the second look leaves out keep their order below those it took in.
+    """
+    probabilities = rank(first, candidates.features)
+    if not len(probabilities):
+        return probabilities
+    looked, features = second_features(finder, text, candidates, probabilities)
+    again = rank(second, features)
+    last = float(again.min())
+    highest = float(np.delete(probabilities, looked).max(initial=0.0))
+    judged = probabilities * (0.99 * last / highest if highest > 0 else 0.0)
+    judged = np.minimum(judged, probabilities)
+    judged[looked] = again
+    return judged
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,12 +62,17 @@ def best_threshold(
         gold: number of gold names, those out of reach among them.
         grid: thresholds to try.
     """
-    order = np.lexsort((-probabilities, text))
-    first = np.zeros(len(order), dtype=bool)
-    first[order[np.concatenate(([True], np.diff(text[order]) != 0))]] = True
     scored = []
     for threshold in grid:
-        chosen = (probabilities >= threshold) | first
+        chosen = chosen_pairs(probabilities, text, threshold)
         scored.append((2 * float((right & chosen).sum()) / float(chosen.sum() + gold), threshold))
     best, at = max(scored)
     return at, best
+
+
+def chosen_pairs(probabilities: NDArray[np.float64], text: NDArray[np.int64], threshold: float) -> NDArray[np.bool_]:
+    """Pairs above the threshold, and the best pair of each text."""
+    order = np.lexsort((-probabilities, text))
+    first = np.zeros(len(order), dtype=bool)
+    first[order[np.concatenate(([True], np.diff(text[order]) != 0))]] = True
+    return (probabilities >= threshold) | first

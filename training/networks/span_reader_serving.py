@@ -20,6 +20,11 @@ class ServingReader(nn.Module):
     ``served`` lists, for each answered label, the channels whose scores are averaged.
     """
 
+    mixing: Tensor
+    widths: Tensor
+    cosines: Tensor
+    sines: Tensor
+
     def __init__(self, reader: SpanReader, served: Sequence[Sequence[int]]) -> None:
         super().__init__()
         self.encoder = reader.encoder
@@ -43,6 +48,7 @@ class ServingReader(nn.Module):
         self.register_buffer("widths", functional.pad(widths, (0, 1), value=MASKED))
         config = reader.encoder.config
         self.heads = int(config.num_attention_heads)
+        self.head_scale = (int(config.hidden_size) / self.heads) ** 0.5
         cosines, sines = rotary(int(config.max_position_embeddings), HEAD_SIZE)
         self.register_buffer("cosines", cosines)
         self.register_buffer("sines", sines)
@@ -60,7 +66,7 @@ class ServingReader(nn.Module):
                 part(states).reshape(1, tokens, self.heads, -1).transpose(1, 2)
                 for part in (attention.query, attention.key, attention.value)
             )
-            scores = query @ key.transpose(-1, -2) / float(query.shape[-1]) ** 0.5 + penalty
+            scores = query @ key.transpose(-1, -2) / self.head_scale + penalty
             context = (scores.softmax(-1) @ value).transpose(1, 2).reshape(1, tokens, -1)
             output = layer.attention.output
             states = output.LayerNorm(output.dense(context) + states)

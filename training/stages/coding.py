@@ -13,6 +13,7 @@ import logging
 import os
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,17 +25,29 @@ from numpy.typing import NDArray
 from skl2onnx import to_onnx
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from inference.coding.features import FEATURES, CandidateFinder
+from inference.coding.features import FEATURES, CandidateFinder, Candidates
 from inference.coding.memory import CodingMemory
 from inference.coding.ranker import rank
-from inference.coding.tables import CodeTable, build_table, read_table
+from inference.coding.second import SECOND_FEATURES, second_features
+from inference.coding.tables import build_table, read_table
 from inference.coding.text import fold, split
 from models.bundle import encode_array, golden_rows, seal, session_options
 from training.datasets.coding import FOLDERS, TABLES, CodedText, load_coded
-from training.metrics.coding import best_threshold
+from training.metrics.coding import best_threshold, chosen_pairs
 
 log = logging.getLogger("training.coding")
 SYSTEMS = ("icd10", "icd9cm3")
+
+
+@dataclass(frozen=True, slots=True)
+class Boosting:
+    """Settings of one boosted ranker."""
+
+    iterations: int
+    learning_rate: float
+    leaves: int
+    min_leaf: int
+    l2: float
 
 
 @dataclass(frozen=True)
@@ -42,11 +55,10 @@ class CoderParameters:
     """The ``coder`` block of ``params.yaml``."""
 
     seed: int = 1
-    iterations: int = 250
-    learning_rate: float = 0.06
-    leaves: int = 31
-    min_leaf: int = 40
-    l2: float = 5.0
+    folds: int = 2
+    """Folds of the first ranker whose out-of-fold probabilities teach the second."""
+    first: Boosting = Boosting(150, 0.1, 31, 40, 5.0)
+    second: Boosting = Boosting(150, 0.05, 15, 60, 10.0)
     rescue: float = 0.12
     """What the best candidate of an otherwise empty part must reach."""
     thresholds: tuple[float, ...] = field(default=tuple(round(0.14 + 0.02 * step, 2) for step in range(24)))
@@ -57,6 +69,9 @@ class CoderParameters:
         block = dict(yaml.safe_load(path.read_text(encoding="utf-8")).get("coder") or {})
         if "thresholds" in block:
             block["thresholds"] = tuple(block["thresholds"])
+        for look in ("first", "second"):
+            if look in block:
+                block[look] = Boosting(**block[look])
         return cls(**block)
 
 
@@ -64,35 +79,65 @@ class CoderParameters:
 class Pairs:
     """Candidates of many texts in one table."""
 
-    features: NDArray[np.float32]
-    right: NDArray[np.bool_]
-    text: NDArray[np.int64]
-    gold: int
+    texts: list[CodedText]
+    candidates: list[Candidates]
+    right: list[NDArray[np.bool_]]
+    """Whether each candidate's name is gold, a text at a time."""
+
+    @property
+    def gold(self) -> int:
+        """Number of gold names, those out of reach among them."""
+        return sum(len(text.folded) for text in self.texts)
+
+    def stacked(self, chosen: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Features and labels of the chosen texts, one below the other."""
+        return (
+            np.concatenate([self.candidates[place].features for place in chosen]),
+            np.concatenate([self.right[place] for place in chosen]),
+        )
 
 
-def collect(finder: CandidateFinder, texts: list[CodedText], table: CodeTable, in_memory: bool) -> Pairs:
+def collect(finder: CandidateFinder, texts: list[CodedText], in_memory: bool) -> Pairs:
     """Candidates and their labels; ``in_memory``: text ``i`` is the memory's text ``i`` and must not vote for itself."""
-    features, right, owner = [], [], []
-    gold = 0
-    for place, text in enumerate(texts):
-        found = finder.find(text.text, split(text.text, table.is_name), place if in_memory else None)
-        names = text.folded
-        gold += len(names)
-        features.append(found.features)
-        right.append(np.array([finder.folded[target] in names for target in found.targets.tolist()], dtype=bool))
-        owner.append(np.full(len(found.targets), place, dtype=np.int64))
-    return Pairs(np.concatenate(features), np.concatenate(right), np.concatenate(owner), gold)
+    candidates = [
+        finder.find(text.text, split(text.text, finder.table.is_name), place if in_memory else None) for place, text in enumerate(texts)
+    ]
+    right = [
+        np.array([finder.folded[target] in text.folded for target in found.targets.tolist()], dtype=bool)
+        for text, found in zip(texts, candidates, strict=True)
+    ]
+    return Pairs(texts, candidates, right)
 
 
-def fit(parameters: CoderParameters, pairs: Pairs) -> HistGradientBoostingClassifier:
-    """The boosted ranker."""
+def fit(features: NDArray[np.float32], right: NDArray[np.bool_], boosting: Boosting, seed: int) -> HistGradientBoostingClassifier:
+    """A boosted ranker."""
     model = HistGradientBoostingClassifier(
-        max_iter=parameters.iterations, learning_rate=parameters.learning_rate, max_leaf_nodes=parameters.leaves,
-        min_samples_leaf=parameters.min_leaf, l2_regularization=parameters.l2, early_stopping=False,
-        random_state=parameters.seed,
+        max_iter=boosting.iterations, learning_rate=boosting.learning_rate, max_leaf_nodes=boosting.leaves,
+        min_samples_leaf=boosting.min_leaf, l2_regularization=boosting.l2, early_stopping=False, random_state=seed,
     )  # fmt: skip
-    model.fit(pairs.features, pairs.right)
+    model.fit(features, right)
     return model
+
+
+def first_look(model: HistGradientBoostingClassifier, pairs: Pairs, chosen: Sequence[int]) -> dict[int, NDArray[np.float64]]:
+    """The first ranker's probabilities of the chosen texts."""
+    features, _ = pairs.stacked(chosen)
+    whole = model.predict_proba(features)[:, 1]
+    borders = np.cumsum([len(pairs.right[place]) for place in chosen])[:-1]
+    return dict(zip(chosen, np.split(whole, borders), strict=True))
+
+
+def second_look(
+    finder: CandidateFinder, pairs: Pairs, probabilities: Mapping[int, NDArray[np.float64]]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]:
+    """Features, labels and text of every pair that the second ranker looks at."""
+    features, right, owner = [], [], []
+    for place, text in enumerate(pairs.texts):
+        looked, rows = second_features(finder, text.text, pairs.candidates[place], probabilities[place])
+        features.append(rows)
+        right.append(pairs.right[place][looked])
+        owner.append(np.full(len(looked), place, dtype=np.int64))
+    return np.concatenate(features), np.concatenate(right), np.concatenate(owner)
 
 
 def export(model: HistGradientBoostingClassifier, path: Path, sample: NDArray[np.float32]) -> float:
@@ -103,26 +148,23 @@ def export(model: HistGradientBoostingClassifier, path: Path, sample: NDArray[np
     return float(np.abs(rank(session, sample) - model.predict_proba(sample)[:, 1]).max())
 
 
-def cross_fitted(probabilities: NDArray[np.float64], pairs: Pairs, texts: list[CodedText], grid: tuple[float, ...]) -> float:
+def cross_fitted(
+    probabilities: NDArray[np.float64], right: NDArray[np.bool_], owner: NDArray[np.int64], pairs: Pairs, grid: tuple[float, ...]
+) -> float:
     """Set-F1 on dev with the threshold of each half chosen on the other."""
-    halves = pairs.text % 2
-    right = chosen = 0
+    hits = chosen = 0
     for half in (0, 1):
-        there = halves != half
-        gold = sum(len(text.folded) for place, text in enumerate(texts) if place % 2 != half)
-        threshold, _ = best_threshold(probabilities[there], pairs.right[there], pairs.text[there], gold, grid)
-        here = halves == half
-        order = np.lexsort((-probabilities[here], pairs.text[here]))
-        first = np.zeros(len(order), dtype=bool)
-        first[order[np.concatenate(([True], np.diff(pairs.text[here][order]) != 0))]] = True
-        taken = (probabilities[here] >= threshold) | first
-        right += int((pairs.right[here] & taken).sum())
+        there = owner % 2 != half
+        gold = sum(len(text.folded) for place, text in enumerate(pairs.texts) if place % 2 != half)
+        threshold, _ = best_threshold(probabilities[there], right[there], owner[there], gold, grid)
+        taken = chosen_pairs(probabilities, owner, threshold) & ~there
+        hits += int((right & taken).sum())
         chosen += int(taken.sum())
-    return 2 * right / (chosen + pairs.gold)
+    return 2 * hits / (chosen + pairs.gold)
 
 
 def train_system(system: str, parameters: CoderParameters, corpora: Path, folder: Path) -> dict[str, Any]:
-    """Memory, ranker and threshold of one system, written to ``folder``; returns its figures."""
+    """Memory, rankers and threshold of one system, written to ``folder``; returns its figures."""
     began = time.time()
     table = build_table(system, "training", "", read_table(corpora / "extraction" / "code_tables" / TABLES[system]))
     train, dev = load_coded(corpora, system, "train"), load_coded(corpora, system, "dev")
@@ -131,20 +173,31 @@ def train_system(system: str, parameters: CoderParameters, corpora: Path, folder
     memory = CodingMemory.build([(fold(text.text), tuple(sorted(text.folded))) for text in train])
     np.savez_compressed(folder / f"memory_{system}.npz", **memory.arrays())  # type: ignore[arg-type]
     finder = CandidateFinder(table, memory.bind(table))
-    learned, judged = collect(finder, train, table, True), collect(finder, dev, table, False)
-    model = fit(parameters, learned)
-    difference = export(model, folder / f"{system}.onnx", judged.features)
-    probabilities = model.predict_proba(judged.features)[:, 1]
-    threshold, f1 = best_threshold(probabilities, judged.right, judged.text, judged.gold, parameters.thresholds)
+    learned, judged = collect(finder, train, True), collect(finder, dev, False)
+
+    out_of_fold: dict[int, NDArray[np.float64]] = {}
+    for fold_number in range(parameters.folds):
+        inside = [place for place in range(len(train)) if place % parameters.folds != fold_number]
+        outside = [place for place in range(len(train)) if place % parameters.folds == fold_number]
+        out_of_fold |= first_look(fit(*learned.stacked(inside), parameters.first, parameters.seed), learned, outside)
+    first = fit(*learned.stacked(range(len(train))), parameters.first, parameters.seed)
+    again, right, _ = second_look(finder, learned, out_of_fold)
+    second = fit(again, right, parameters.second, parameters.seed)
+
+    seen, seen_right, owner = second_look(finder, judged, first_look(first, judged, range(len(dev))))
+    sample, _ = judged.stacked(range(40))
+    difference = max(export(first, folder / f"{system}_first.onnx", sample), export(second, folder / f"{system}_second.onnx", seen[:600]))
+    probabilities = second.predict_proba(seen)[:, 1]
+    threshold, f1 = best_threshold(probabilities, seen_right, owner, judged.gold, parameters.thresholds)
     figures = {
-        "pairs": len(learned.right),
-        "candidate_recall": round(float(judged.right.sum()) / judged.gold, 4),
+        "pairs": sum(len(item) for item in learned.right),
+        "candidate_recall": round(sum(int(item.sum()) for item in judged.right) / judged.gold, 4),
         "threshold": threshold,
         "dev_f1": round(f1, 4),
-        "dev_f1_cross_fitted": round(cross_fitted(probabilities, judged, dev, parameters.thresholds), 4),
+        "dev_f1_cross_fitted": round(cross_fitted(probabilities, seen_right, owner, judged, parameters.thresholds), 4),
         "export_difference": difference,
         "seconds": round(time.time() - began, 1),
-        "golden": judged.features[:4],
+        "golden": {"first": sample[:4], "second": seen[:8]},
     }
     log.info("%s %s", system, {key: value for key, value in figures.items() if key != "golden"})
     if difference > 1e-4:
@@ -162,7 +215,8 @@ CARD = """# Coder
 Ranks the codes of an imported table (ICD-10, ICD-9-CM-3) for a diagnosis or procedure text as written.
 
 - **Method**: character n-gram retrieval over the table's names, votes of the nearest coded texts (kept as hashed n-grams
-  and name fingerprints; no text is in the bundle), a boosted ranker over {features} features, one threshold a system.
+  and name fingerprints; no text is in the bundle), a boosted ranker over {features} features, a second one that sees each
+  candidate beside those above it, one threshold a system.
 - **Trained on** (research use): CHIP-CDN train (ICD-10 北京临床版 v601), Yidu-N7K train and further pairs (ICD-9-CM-3).
 - **Not for**: coding without a person who checks; tables in other languages.
 - **Figures**: `manifest.json` (`metrics`) and `reports/coding.json`.
@@ -177,13 +231,15 @@ def run(parameters: CoderParameters, corpora: Path, out: Path, version: str) -> 
     figures = {system: train_system(system, parameters, corpora, staging) for system in SYSTEMS}
     golden = []
     for system, figure in figures.items():
-        session = ort.InferenceSession(str(staging / f"{system}.onnx"), session_options(), providers=["CPUExecutionProvider"])
-        name = session.get_inputs()[0].name
-        golden += golden_rows(session, [{name: encode_array(figure.pop("golden"))}], model=f"{system}.onnx")
+        for look, rows in figure.pop("golden").items():
+            model = f"{system}_{look}.onnx"
+            session = ort.InferenceSession(str(staging / model), session_options(), providers=["CPUExecutionProvider"])
+            golden += golden_rows(session, [{session.get_inputs()[0].name: encode_array(rows)}], model=model)
     (staging / "CARD.md").write_text(CARD.format(features=len(FEATURES)), encoding="utf-8")
     fields = {
         "thresholds": {system: {"choose": figure["threshold"], "rescue": parameters.rescue} for system, figure in figures.items()},
         "features": list(FEATURES),
+        "second_features": list(SECOND_FEATURES),
         "metrics": figures,
         "datasets": {
             f"{FOLDERS[system]}/{split_name}": digest(corpora / "extraction" / FOLDERS[system] / f"{split_name}.jsonl.gz")

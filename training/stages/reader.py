@@ -143,7 +143,8 @@ class Trainer:
         self.network = network
         self.parameters = parameters
         self.folder = folder
-        encoder, heads = [], []
+        encoder: list[torch.nn.Parameter] = []
+        heads: list[torch.nn.Parameter] = []
         for name, weight in network.named_parameters():
             (encoder if name.startswith("encoder.") else heads).append(weight)
         self.optimiser = torch.optim.AdamW(
