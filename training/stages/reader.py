@@ -48,7 +48,8 @@ class ReaderParameters:
     """Padded tokens in a batch."""
     accumulate: int = 2
     """Batches in a step."""
-    rounds: int = 4
+    rounds: float = 4.0
+    """Passes over the sampled corpora; the last may be a part of one."""
     shares: Mapping[str, float] = field(default_factory=dict)
     """Source name to the part of its documents read in a round (1.5: all once, half of them twice)."""
     swapped: float = 0.25
@@ -263,7 +264,7 @@ def train(parameters: ReaderParameters, corpora: Path | None, sentences: Path, e
         plan = plan_round(documents, shares, parameters.seed + trainer.round, parameters.window, parameters.token_budget)
         sums: dict[str, list[float]] = {}
         tokens, began = 0, time.time()
-        while trainer.batch < len(plan):
+        while trainer.batch < len(plan) and trainer.round + trainer.batch / len(plan) < parameters.rounds:
             trainer.set_rates((trainer.round + trainer.batch / len(plan)) / parameters.rounds)
             clock = time.time()
             for members in plan[trainer.batch : trainer.batch + parameters.accumulate]:
