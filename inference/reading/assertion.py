@@ -52,14 +52,19 @@ _CLINICAL = frozenset({"symptom", "sign", "disease"})
 _DIAGNOSTIC = frozenset({"disease"})
 _JOIN = re.compile(r"[、及和与或/\s\"“”‘’()（）+＋]|以及|并|等|或者|伴|合并|继发|，|,")
 _BARE_BREAK = re.compile(r"然|却|则|时|起|测|\d|天|年|月|来诊|就诊|出现|有|无|未|可|患|诊断|服|予|行|吸烟|饮酒|现|今|但|已|因")
-_ONGOING = re.compile(r"反复|间断|经常|时有|常有|多年|一直|至今|长期|规律服|口服|服用|控制|仍|现|目前|每年|每逢|持续|遗留|遗有|\d+\s?(?:余|多)?\s?年|[一二三四五六七八九十]+(?:余|多)?年|半年")
-_DURATION_AFTER = re.compile(r"[^，。；;\n、]{0,4}?(?:\d+|[一二两三四五六七八九十半数]+)\s?(?:余|多|来)?\s?(?:个)?(?:年|月|周|天|日|小时)(?!前)")
+_ONGOING = re.compile(
+    r"反复|间断|经常|时有|常有|多年|一直|至今|长期|规律服|口服|服用|控制|仍|现|目前|每年|每逢|持续|遗留|遗有|\d+\s?(?:余|多)?\s?年|[一二三四五六七八九十]+(?:余|多)?年|半年"
+)
+_DURATION_AFTER = re.compile(
+    r"[^，。；;\n、]{0,4}?(?:\d+|[一二两三四五六七八九十半数]+)\s?(?:余|多|来)?\s?(?:个)?(?:年|月|周|天|日|小时)(?!前)"
+)
 _YEARS_AGO = re.compile(r"(?:\d+|[一二两三四五六七八九十数]+)(?:余|多)?(?:个)?(?:年|月)前|(?:19|20)\d{2}年")
 _ONSET = re.compile(r"出现|开始|发现|起|诊断|确诊|查出|体检|反复|感")
 _SYMPTOM_SEARCH = re.compile(r"(?:原因)?(?:待查|查因|待诊|原因待查|性质待定|性质待查)")
 _CLOSES_CLAUSE = re.compile(r"\s*(?:$|[，,。；;、\n\s)|])")
 _IS_QUESTION = re.compile(r"\s*[?？]")
 _ACTION = re.compile(r"[，,]\s*(?:请|应|须|需|及时|立即|马上|随时|尽快|速|可|则|即|随诊|就诊|复诊|返院|来院|予|给予|继续|目前|现)")
+_DOUBT_INSIDE = re.compile(r"不除外|待排|待查|可能|不能排除|不排除|[?？]")
 _OWN = re.compile(r"本人|患儿|孩子|小孩|娃|患者(?!的?(?:父|母|兄|弟|姐|妹|家))|自己|自诉")
 _TAKEN_UP = re.compile(r"规律|目前|维持|每周|现|定期|长期")
 _REPEATED = re.compile(r"反复|间断|经常|时有|常有|一直|至今|长期|规律服|口服|服用|控制|仍|现|目前|每年|每逢|持续")
@@ -214,7 +219,9 @@ class AssertionRules:
                 if low <= found.start and found.end <= mention.start:
                     column = index[f"forward_{found.cue.kind}"]
                     row[column] = max(row[column], 1.0 / (1 + mention.start - found.end))
-                    if page.any_between(page.terminators, found.end, mention.start) or page.any_between(page.commas, found.end, mention.start):
+                    if page.any_between(page.terminators, found.end, mention.start) or page.any_between(
+                        page.commas, found.end, mention.start
+                    ):
                         row[index[f"forward_{found.cue.kind}_blocked"]] = 1.0
             for found in page.backward:
                 if mention.end <= found.start and found.end <= high:
@@ -248,7 +255,9 @@ class AssertionRules:
         page.forward_ends = [found.end for found in page.forward]
         page.backward_starts = [found.start for found in page.backward]
         page.terminators = [
-            start for start, end, ends in self._terminators.find(text) if ends and not page.inside_mention(start, end) and not self._in_cue(page, start, end)
+            start
+            for start, end, ends in self._terminators.find(text)
+            if ends and not page.inside_mention(start, end) and not self._in_cue(page, start, end)
         ]
         return page
 
@@ -269,7 +278,11 @@ class AssertionRules:
 
     def _in_cue(self, page: _Page, start: int, end: int) -> bool:
         index = bisect_left(page.forward_ends, end)
-        return index < len(page.forward) and page.forward[index].start <= start and page.forward[index].cue.kind in ("absent", "historical", "possible")
+        return (
+            index < len(page.forward)
+            and page.forward[index].start <= start
+            and page.forward[index].cue.kind in ("absent", "historical", "possible")
+        )
 
     def _sentence(self, page: _Page, position: int) -> tuple[int, int]:
         index = bisect_left(page.sentence_ends, position)
@@ -310,9 +323,16 @@ class AssertionRules:
         if double is not None and (absent is None or absent.end <= double.end):
             return Decision("present", (double.start, double.end), True, double.cue.id)
         possible = self._possible(page, mention, forward, backward)
-        if absent is not None and not (possible is not None and possible.cue.direction == "forward" and possible.start >= absent.start):
-            if not (mention.type in _DIAGNOSTIC and possible is not None and possible.cue.direction == "backward" and absent.cue.id == "none" and absent.end < mention.start - 12):
-                return Decision("absent", (absent.start, absent.end), absent.cue.id == "deny" or mention.start - absent.end <= 2, absent.cue.id)
+        if (
+            mention.type in _DIAGNOSTIC
+            and possible is None
+            and absent is None
+            and _DOUBT_INSIDE.search(page.text, mention.start, mention.end)
+        ):
+            return Decision("possible", None, True, "inside")
+        if absent is not None and not self._doubt_wins(mention, absent, possible):
+            certain = absent.cue.id == "deny" or mention.start - absent.end <= 2
+            return Decision("absent", (absent.start, absent.end), certain, absent.cue.id)
         absent_after = self._first(backward, "absent")
         if absent_after is not None and (possible is None or possible.cue.direction == "forward"):
             return Decision("absent", (absent_after.start, absent_after.end), absent_after.start - mention.end <= 1, absent_after.cue.id)
@@ -324,11 +344,19 @@ class AssertionRules:
             return Decision("possible", (possible.start, possible.end), False, possible.cue.id)
         return past if past is not None else Decision("present")
 
+    def _doubt_wins(self, mention: Mention, absent: _Found, possible: _Found | None) -> bool:
+        """Whether a possible cue stands nearer than the negation, or doubts a diagnosis that the negation only reaches from afar."""
+        if possible is None:
+            return False
+        if possible.cue.direction == "forward":
+            return possible.start >= absent.start
+        return mention.type in _DIAGNOSTIC and absent.cue.id == "none" and absent.end < mention.start - 12
+
     def _immediately_after(self, page: _Page, mention: Mention) -> tuple[tuple[int, int], _Cue] | None:
         """A sign or word right after the mention, over a colon, bracket or space."""
         text, position = page.text, mention.end
         colon = False
-        while position < len(text) and position - mention.end < 3 and text[position] in ": \"”’|":
+        while position < len(text) and position - mention.end < 3 and text[position] in ': "”’|':
             colon = colon or text[position] in ":|"
             position += 1
         for start in (mention.end, position) if colon else (position,):
@@ -340,11 +368,17 @@ class AssertionRules:
                 end = start + len(word)
                 if cue.ends_clause and word[0] != "(" and not _CLOSES_CLAUSE.match(text, end):
                     continue
-                if cue.ends_clause and start == mention.end and word[0] not in "(" and not colon and word not in ("无", "从无", "从未", "从未有过", "阴性", "未见", "未触及", "未及", "否认", "没有", "不明显", "-"):
+                if (
+                    cue.ends_clause
+                    and start == mention.end
+                    and word[0] not in "("
+                    and not colon
+                    and word not in ("无", "从无", "从未", "从未有过", "阴性", "未见", "未触及", "未及", "否认", "没有", "不明显", "-")
+                ):
                     continue
                 if word in ("明显", "加重", "较前加重", "存在") and self._negator_close(page, mention):
                     continue
-                if word[0] == "+" and position < len(text) and text[end : end + 1].isdigit():
+                if word[0] == "+" and (text[end : end + 1].isdigit() or "一" <= text[end : end + 1] <= "鿿"):
                     continue
                 return (start, end), cue
         return None
@@ -421,7 +455,9 @@ class AssertionRules:
             return False
         offset = found.end
         for piece in pieces[:-1]:
-            if len(piece) > 40 or (piece is not pieces[0] and _BARE_BREAK.search(self._without_mentions(page, offset, offset + len(piece)))):
+            if len(piece) > 40 or (
+                piece is not pieces[0] and _BARE_BREAK.search(self._without_mentions(page, offset, offset + len(piece)))
+            ):
                 return False
             offset += len(piece) + 1
         return True
@@ -454,15 +490,18 @@ class AssertionRules:
 
     def _reaches_backward(self, page: _Page, found: _Found, mention: Mention) -> bool:
         between = page.text[mention.end : found.start]
+        if found.cue.closes_clause and not _CLOSES_CLAUSE.match(page.text, found.end):
+            return False
         if found.cue.reach == "resumed":
             return self._resumes(page, found, mention, between)
         if page.any_between(page.commas, mention.end, found.start) or self._sign_between(between):
             return False
-        if found.cue.closes_clause and not _CLOSES_CLAUSE.match(page.text, found.end):
-            return False
         if page.any_between(page.terminators, mention.end, found.start) and found.cue.kind != "conditional":
             return False
-        if any(f.cue.kind == "absent" and mention.end <= f.start and f.end <= found.start for f in page.forward[bisect_left(page.forward_ends, mention.end) :][:4]):
+        if any(
+            f.cue.kind == "absent" and mention.end <= f.start and f.end <= found.start
+            for f in page.forward[bisect_left(page.forward_ends, mention.end) :][:4]
+        ):
             return False
         plain = self._without_mentions(page, mention.end, found.start)
         plain = _JOIN.sub("", plain)
@@ -473,7 +512,11 @@ class AssertionRules:
             return len(plain) <= 8 and not re.search(r"\d|因|史", plain)
         if found.cue.kind == "absent" and found.cue.id == "negative_after" and found.end < len(page.text):
             following = page.text[found.end]
-            if found.cue.reach == "list" and page.text[found.start : found.end].startswith(("未", "均未")) and not _CLOSES_CLAUSE.match(page.text, found.end):
+            if (
+                found.cue.reach == "list"
+                and page.text[found.start : found.end].startswith(("未", "均未"))
+                and not _CLOSES_CLAUSE.match(page.text, found.end)
+            ):
                 return following in "异"
         limit = 10 if found.cue.kind in ("absent", "historical", "family") else 8
         return len(plain) <= limit and not re.search(r"\d", plain)
@@ -486,7 +529,12 @@ class AssertionRules:
             return len(_JOIN.sub("", plain)) <= 14 and not re.search("可|未|不|无|但", plain)
         if commas > 2 or len(between) > 30 or others:
             return False
-        return bool(re.search(r"[，,](?:已|经|后|治疗|输液|住院|予|给予|服药|用药|现|自行|对症|抗|当时|未再|没再|未复|术后|手术|半|\d|[一二三四五六七八九])", page.text[mention.end : found.end])) and not re.search("但|仍|又|再次", plain)
+        return bool(
+            re.search(
+                r"[，,](?:已|经|后|治疗|输液|住院|予|给予|服药|用药|现|自行|对症|抗|当时|未再|没再|未复|术后|手术|半|\d|[一二三四五六七八九])",
+                page.text[mention.end : found.end],
+            )
+        ) and not re.search("但|仍|又|再次", plain)
 
     def _first(self, hits: Sequence[_Found], kind: str) -> _Found | None:
         return next((found for found in hits if found.cue.kind == kind), None)
@@ -501,14 +549,20 @@ class AssertionRules:
             return None
         if _SYMPTOM_SEARCH.match(rest):
             return None
-        if behind is not None and behind.start - mention.end <= 1 and page.text[behind.start : behind.end] not in ("待查", "鉴别", "需鉴别", "首先考虑"):
+        if (
+            behind is not None
+            and behind.start - mention.end <= 1
+            and page.text[behind.start : behind.end] not in ("待查", "鉴别", "需鉴别", "首先考虑")
+        ):
             return behind
         if ahead is not None and mention.start - ahead.end <= 2 and not re.match("所致|引起|原因|相关", rest):
             word = page.text[ahead.start : ahead.end]
             return None if word in ("提示", "符合", "拟", "门诊拟", "拟以", "考虑", "鉴别", "印象", "估计") else ahead
         return None
 
-    def _person(self, page: _Page, mention: Mention, section: str | None, after: tuple[tuple[int, int], _Cue] | None, backward: Sequence[_Found]) -> Decision | None:
+    def _person(
+        self, page: _Page, mention: Mention, section: str | None, after: tuple[tuple[int, int], _Cue] | None, backward: Sequence[_Found]
+    ) -> Decision | None:
         if mention.type in ("department", "device") and section != "family_history":
             return None
         if after is None:
@@ -536,7 +590,9 @@ class AssertionRules:
                     return Decision("other_person", (mention.end, mention.end + len(word)), True, cue.id)
         return None
 
-    def _historical(self, page: _Page, mention: Mention, section: str | None, forward: Sequence[_Found], backward: Sequence[_Found]) -> Decision | None:
+    def _historical(
+        self, page: _Page, mention: Mention, section: str | None, forward: Sequence[_Found], backward: Sequence[_Found]
+    ) -> Decision | None:
         chronic = self._is_chronic(page, mention)
         resolved = self._first(backward, "resolved")
         if resolved is not None and mention.type in _CLINICAL:
@@ -550,7 +606,18 @@ class AssertionRules:
             return None
         ongoing = bool(_ONGOING.search(rest)) or bool(_DURATION_AFTER.match(rest))
         if once is not None:
-            named_over = page.text[once.start : once.end] in ("曾患", "曾患有", "曾得", "曾得过", "得过", "患过", "既往曾患", "曾经患", "有过", "既往患过")
+            named_over = page.text[once.start : once.end] in (
+                "曾患",
+                "曾患有",
+                "曾得",
+                "曾得过",
+                "得过",
+                "患过",
+                "既往曾患",
+                "曾经患",
+                "有过",
+                "既往患过",
+            )
             if chronic and not named_over:
                 return None
             if not (ongoing and chronic):
@@ -559,7 +626,7 @@ class AssertionRules:
             return None
         if closing is not None:
             word = page.text[closing.start : closing.end]
-            if not (word == "病史" and ongoing and mention.type != "disease"):
+            if not (word == "病史" and mention.type != "disease" and (ongoing or section != "past_history")):
                 return Decision("historical", (closing.start, closing.end), False, closing.cue.id)
         if mention.type == "disease":
             ago = _YEARS_AGO.search(before)
@@ -573,12 +640,25 @@ class AssertionRules:
             return Decision("historical", None, False, "section")
         elif anchor is not None and not ongoing and not _ONGOING.search(before):
             return Decision("historical", (anchor.start, anchor.end), False, anchor.cue.id)
-        elif section == "past_history" and mention.type == "symptom" and not ongoing and not _ONGOING.search(before) and not re.search("今|近", before):
+        elif (
+            section == "past_history"
+            and mention.type == "symptom"
+            and not ongoing
+            and not _ONGOING.search(before)
+            and not re.search("今|近", before)
+        ):
             return Decision("historical", None, False, "section")
         return None
 
     def _past_act(
-        self, page: _Page, mention: Mention, section: str | None, once: _Found | None, anchor: _Found | None, closing: _Found | None, before: str
+        self,
+        page: _Page,
+        mention: Mention,
+        section: str | None,
+        once: _Found | None,
+        anchor: _Found | None,
+        closing: _Found | None,
+        before: str,
     ) -> Decision | None:
         """Operations of the past are historical; tests and medicines only where 曾 or the past history says so."""
         if mention.type != "procedure":

@@ -91,9 +91,14 @@ def _content(kind: str, item: Mapping[str, Any], kb: KnowledgeBase) -> dict[str,
 def _provenance(item: Mapping[str, Any], record: Record, kb: KnowledgeBase) -> dict[str, Any]:
     """Bundle, rule, knowledge version, and who accepted when."""
     source = str(item.get("source") or "")
-    given = item.get("provenance") if isinstance(item.get("provenance"), Mapping) else {}
-    versions = item.get("versions") if isinstance(item.get("versions"), Mapping) else {}
-    bundle = item.get("bundle") or given.get("bundle") or versions.get("bundles") or (source.removeprefix("model:") if source.startswith("model:") else None)
+    given = _mapping(item.get("provenance"))
+    versions = _mapping(item.get("versions"))
+    bundle = (
+        item.get("bundle")
+        or given.get("bundle")
+        or versions.get("bundles")
+        or (source.removeprefix("model:") if source.startswith("model:") else None)
+    )
     rule = item.get("rule") or given.get("rule") or (source.removeprefix("rule:") if source.startswith("rule:") else None)
     return {
         "bundle": bundle,
@@ -103,6 +108,11 @@ def _provenance(item: Mapping[str, Any], record: Record, kb: KnowledgeBase) -> d
         "site": record.encounter.site,
         "date": None if record.encounter.date is None else record.encounter.date.isoformat(),
     }
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """The value where it is an object, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def reason_code(reason: str) -> str:
@@ -118,7 +128,9 @@ def training_lines(item: Any, result: Any, knowledge_version: str) -> Iterator[b
         result: the answer to it; lines of a record that could not be answered are left out.
         knowledge_version: version of the knowledge that the answer stands on.
     """
-    if not isinstance(item, Mapping) or not (isinstance(result, Structure) or (isinstance(result, Mapping) and result.get("resourceType") == "Bundle")):
+    if not isinstance(item, Mapping) or not (
+        isinstance(result, Structure) or (isinstance(result, Mapping) and result.get("resourceType") == "Bundle")
+    ):
         return
     record = Record.model_validate(item)
     features = _features(record, result if isinstance(result, Structure) else None)
@@ -161,7 +173,9 @@ def _features(record: Record, structure: Structure | None) -> dict[str, Any]:
                 assertions.setdefault(entity.assertion, []).append(f"{entity.concept.kind}:{entity.concept.id}")
         features["concepts"] = {name: sorted(set(ids)) for name, ids in sorted(assertions.items())}
         features["measurements"] = [
-            {"name": m.name, "value": m.canonical_value, "context": m.context} for m in structure.measurements if m.canonical_value is not None
+            {"name": m.name, "value": m.canonical_value, "context": m.context}
+            for m in structure.measurements
+            if m.canonical_value is not None
         ]
     return features
 

@@ -131,7 +131,14 @@ class _Writer:
         self._add_condition(f"entity-{index}", name, _codings(entity), verification, clinical, category, entity)
 
     def _add_condition(
-        self, name: str, text: str, coding: list[dict[str, Any]], verification: str, clinical: str | None, category: str, entity: Entity | None
+        self,
+        name: str,
+        text: str,
+        coding: list[dict[str, Any]],
+        verification: str,
+        clinical: str | None,
+        category: str,
+        entity: Entity | None,
     ) -> str:
         system = "http://terminology.hl7.org/CodeSystem/condition-category"
         kind = {"system": system if category != "symptom" else "urn:xinglin:category", "code": category}
@@ -139,7 +146,9 @@ class _Writer:
             name,
             {
                 "resourceType": "Condition",
-                "clinicalStatus": None if clinical is None else _concept("http://terminology.hl7.org/CodeSystem/condition-clinical", clinical),
+                "clinicalStatus": None
+                if clinical is None
+                else _concept("http://terminology.hl7.org/CodeSystem/condition-clinical", clinical),
                 "verificationStatus": _concept("http://terminology.hl7.org/CodeSystem/condition-ver-status", verification),
                 "category": [{"coding": [kind]}],
                 "code": {"coding": coding, "text": text} if coding else {"text": text},
@@ -174,7 +183,16 @@ class _Writer:
             {
                 "resourceType": "Observation",
                 "status": "final",
-                "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs" if measurement.name in _VITAL else "laboratory"}]}],
+                "category": [
+                    {
+                        "coding": [
+                            {
+                                "system": "http://terminology.hl7.org/CodeSystem/observation-category",
+                                "code": "vital-signs" if measurement.name in _VITAL else "laboratory",
+                            }
+                        ]
+                    }
+                ],
                 "code": {"coding": coding, "text": label},
                 "subject": self._subject,
                 "effectiveDateTime": self._date,
@@ -189,7 +207,15 @@ class _Writer:
             coding = [{"system": SYSTEMS["icd10"], "code": item["icd10"], "display": item.get("name")}] if item.get("icd10") else []
             if item.get("disease"):
                 coding.append({"system": SYSTEMS["disease"], "code": str(item["disease"])})
-            target = self._add_condition(name, str(item.get("name") or item.get("disease")), coding, str(item["verification_status"]), "active", "encounter-diagnosis", None)
+            target = self._add_condition(
+                name,
+                str(item.get("name") or item.get("disease")),
+                coding,
+                str(item["verification_status"]),
+                "active",
+                "encounter-diagnosis",
+                None,
+            )
         elif kind == "risk_grade":
             target = self._add(name, self._risk(item))
         elif kind == "fundus":
@@ -215,10 +241,18 @@ class _Writer:
         return {
             "resourceType": "RiskAssessment",
             "status": "final",
-            "method": {"coding": [{"system": SYSTEMS["instrument"], "code": str(item.get("instrument"))}], "text": f"{item.get('instrument')} {item.get('edition') or ''}".strip()},
+            "method": {
+                "coding": [{"system": SYSTEMS["instrument"], "code": str(item.get("instrument"))}],
+                "text": f"{item.get('instrument')} {item.get('edition') or ''}".strip(),
+            },
             "subject": self._subject,
             "occurrenceDateTime": self._date,
-            "prediction": [{"outcome": {"text": str(item.get("grade") if item.get("grade") is not None else shown)}, "qualitativeRisk": {"text": str(shown)}}],
+            "prediction": [
+                {
+                    "outcome": {"text": str(item.get("grade") if item.get("grade") is not None else shown)},
+                    "qualitativeRisk": {"text": str(shown)},
+                }
+            ],
             "note": [{"text": f"数值：{item['value']} {item.get('unit') or ''}".strip()}] if item.get("value") is not None else [],
         }
 
@@ -241,16 +275,31 @@ class _Writer:
 
     def _add_provenance(self, name: str, target: str, provenance: Mapping[str, Any]) -> None:
         made_by = provenance.get("bundle") or provenance.get("rule")
-        agents = [{"type": _concept("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "verifier"), "who": {"display": provenance.get("accepted_by") or "接诊医生"}}]
-        agents.append({"type": _concept("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "assembler"), "who": {"display": f"Xinglin {made_by or ''}".strip()}})
+        agents = [
+            {
+                "type": _concept("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "verifier"),
+                "who": {"display": provenance.get("accepted_by") or "接诊医生"},
+            }
+        ]
+        agents.append(
+            {
+                "type": _concept("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "assembler"),
+                "who": {"display": f"Xinglin {made_by or ''}".strip()},
+            }
+        )
         moment = self._record.encounter.date or dt.date(1970, 1, 1)
-        entity = {"role": "source", "what": {"display": f"knowledge {provenance.get('knowledge')}; bundle {provenance.get('bundle')}; rule {provenance.get('rule')}"}}
+        entity = {
+            "role": "source",
+            "what": {
+                "display": f"knowledge {provenance.get('knowledge')}; bundle {provenance.get('bundle')}; rule {provenance.get('rule')}"
+            },
+        }
         self._add(
             name,
             {
                 "resourceType": "Provenance",
                 "target": [{"reference": target}],
-                "recorded": dt.datetime.combine(moment, dt.time(), dt.timezone.utc).isoformat(),
+                "recorded": dt.datetime.combine(moment, dt.time(), dt.UTC).isoformat(),
                 "agent": agents,
                 "entity": [entity],
             },

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from data_contracts.structure import Duration, Entity, Measurement
-from inference.reading.types import Reading
 from inference.reading.durations import DAYS
+from inference.reading.types import Reading
 
 LABELS: dict[str, str] = {
     "chief_complaint": "主诉",
@@ -43,15 +43,17 @@ def record_fields(reading: Reading, entities: Sequence[Entity]) -> dict[str, Any
     for name, label in LABELS.items():
         if name not in texts:
             continue
-        inside = [entity for entity in entities if entity.span.section == name or (entity.span.section is None and name == "present_illness")]
+        inside = [
+            entity for entity in entities if entity.span.section == name or (entity.span.section is None and name == "present_illness")
+        ]
         fields[name] = {"label": label, "text": texts[name], **_content(name, inside, reading)}
     vital = _vital_signs((*reading.given, *reading.measurements))
     if vital:
         fields.setdefault("physical_exam", {"label": LABELS["physical_exam"], "text": ""})["vital_signs"] = vital
     if reading.record.diagnoses:
-        fields.setdefault("diagnosis", {"label": LABELS["diagnosis"], "text": "；".join(d.name for d in reading.record.diagnoses)})["items"] = [
-            {"name": diagnosis.name, "icd10": diagnosis.icd10} for diagnosis in reading.record.diagnoses
-        ]
+        fields.setdefault("diagnosis", {"label": LABELS["diagnosis"], "text": "；".join(d.name for d in reading.record.diagnoses)})[
+            "items"
+        ] = [{"name": diagnosis.name, "icd10": diagnosis.icd10} for diagnosis in reading.record.diagnoses]
     return {name: fields[name] for name in LABELS if name in fields}
 
 
@@ -122,7 +124,9 @@ def _vital_signs(measurements: Iterable[Measurement]) -> dict[str, Any]:
 
 def _compose_complaint(entities: Sequence[Entity], durations: Sequence[Duration]) -> str:
     """主诉 made of the first one to three present complaints and the first duration."""
-    complaints = list(dict.fromkeys(e.span.text for e in entities if e.type in _COMPLAINTS and e.assertion == "present" and e.concept is not None))[:3]
+    complaints = list(
+        dict.fromkeys(e.span.text for e in entities if e.type in _COMPLAINTS and e.assertion == "present" and e.concept is not None)
+    )[:3]
     if not complaints:
         return ""
     return "、".join(complaints) + (_written(durations[0]) if durations else "")

@@ -90,7 +90,11 @@ def collect_names(knowledge: Any, fold: Callable[[str], str]) -> dict[str, tuple
         names_of = finding.names
         if finding.kind == "history":
             # 高血压史, 高血压10年: the disease itself is the mention, its history finding follows from it
-            names_of = tuple(name for name in names_of if _DISEASE_HISTORY.sub("", fold(name)) == fold(name) or _DISEASE_HISTORY.sub("", fold(name)) not in disease_names)
+            names_of = tuple(
+                name
+                for name in names_of
+                if _DISEASE_HISTORY.sub("", fold(name)) == fold(name) or _DISEASE_HISTORY.sub("", fold(name)) not in disease_names
+            )
         add(names_of, named)
     for ident, entry in knowledge.medicines.items():
         add((entry["name"], *entry.get("aliases", ())), Named("drug", Concept(kind="medicine", id=ident, name=entry["name"])))

@@ -86,9 +86,9 @@ class Linker:
             if shared * 2 < len(name) - 1 or abs(len(candidate) - len(name)) > 3:
                 continue
             likeness = fuzz.ratio(name, candidate)
-            if likeness >= LEAST_LIKENESS and (likeness, candidate) > best and not (set(name) ^ set(candidate)) & _OPPOSITE_SIGNS:
-                if any(named.type in allowed for named in self._names[candidate]):
-                    best = (likeness, candidate)
+            alike = likeness >= LEAST_LIKENESS and (likeness, candidate) > best and not (set(name) ^ set(candidate)) & _OPPOSITE_SIGNS
+            if alike and any(named.type in allowed for named in self._names[candidate]):
+                best = (likeness, candidate)
         if not best[1]:
             return ()
         return self._preferred(tuple(named for named in self._names[best[1]] if named.type in allowed), kind)

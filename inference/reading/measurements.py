@@ -23,8 +23,8 @@ _MASKED = re.compile(
     r"(?:19|20)\d{2}\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,2}日?|(?:19|20)\d{2}年(?:\d{1,2}月)?|\d{1,2}月\d{1,2}[日号]?"
     r"|(?<![\d.a-z])\d{1,2}:[0-5]\d(?::[0-5]\d)?(?![\d.])|\d{1,2}[点时]\d{1,2}分?|(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)|\d{8,}"
     r"|\d{6,}x|(?<![a-z])e[1-4]\s?v[1-5t]\s?m[1-6]"
-    r"|(?<![a-z])[pcyr]{0,2}t(?:[0-4x]|is)[a-d]?[,，、]?\s?n[0-3x][a-c]?(?:[,，、]?\s?m[01x])?|(?<![a-z])(?:ck|cd|p|s|ki|her|msh|mlh|bcl|cam|ca|gata|ttf|muc)-?\d{1,3}[a-z]?(?=\s?(?:[-+(]|弱|强|阳|阴|部分|散|少|弥漫))"
-    r"|(?<![a-z])(?:l[1-5]|s[1-5]|c[1-8]|t(?:1[0-2]|[1-9]))(?![\d.]|\s?[%×*])(?:\s?[-~、/,]\s?[lcst]?(?:1[0-2]|[1-9])(?![\d.%℃]))*"
+    r"|(?<![a-z])[pcyr]{0,2}t(?:[0-4x]|is)[a-d]?[,，、]?\s?n[0-3x][a-c]?(?:[,，、]?\s?m[01x])?|(?<![a-z])(?:ck|cd|p|s|ki|her|msh|mlh|bcl|cam|gata|ttf|muc)-?\d{1,3}[a-z]?(?=\s?(?:[-+(]|弱|强|阳|阴|部分|散|少|弥漫))"
+    r"|(?<![a-z离总])(?:l[1-5]|s[1-5]|c[1-8]|t(?:1[0-2]|[1-9]))(?![\d.]|\s?[%×*])(?:\s?[-~、/,]\s?[lcst]?(?:1[0-2]|[1-9])(?![\d.%℃]))*"
     r"|(?<![a-z])p(?:53|16|63|40|504s)(?![\d.次/])|(?<![a-z])v\d(?:\s?[-~]\s?v?\d)?"
     r"|\d+(?:\.\d+)?\s?(?:[mc]?m|厘米|毫米)?\s?[×*x]\s?(?!10\s?(?:\^|\*|e|~|\(|\[|9|12|6|3\s?/))\d+(?:\.\d+)?"
     r"(?:\s?(?:[mc]?m|厘米|毫米)?\s?[×*x]\s?\d+(?:\.\d+)?)?\s?(?:[mc]?m|厘米|毫米)?(?![\d/])"
@@ -59,16 +59,28 @@ _SUFFIX = re.compile(r"\s?(以上|以下)")
 _LOOSE_SUFFIX = re.compile(r"(?:左右|上下|来|多|余|几|\+(?![+\d]))")
 _RANGE = re.compile(r"\s?(?:-{1,2}|~|至|到)\s?")
 _SLASH = re.compile(r"\s?[/\\|]\s?")
-_REFERENCE = re.compile(r"\s?[↑↓*hl]?\s?\(\s?(?:参考值?|参考范围|正常值?|正常范围)?[:\s]{0,2}(?:[<>≤≥]\s?)?\d+(?:\.\d+)?(?:\s?[-~]{1,2}\s?\d+(?:\.\d+)?)?\s?\)")
+_REFERENCE = re.compile(
+    r"\s?[↑↓*hl]?\s?\(\s?(?:参考值?|参考范围|正常值?|正常范围)?[:\s]{0,2}(?:[<>≤≥]\s?)?\d+(?:\.\d+)?(?:\s?[-~]{1,2}\s?\d+(?:\.\d+)?)?\s?\)"
+)
 _ARROWS = re.compile(r"\s?[↑↓★▲]+")
-_QUALITATIVE = re.compile(r"[\s:为示\"]{0,3}[(\[]?\s?([1-4]\s?\+(?!\d)|\+\s?[1-4](?!\d)|\+{1,4}(?!-|/-)|\+/?-|±|弱阳性|阳性|阴性|-(?![\d>]))\s?[)\]]?")
+_QUALITATIVE = re.compile(
+    r"[\s:为示\"]{0,3}[(\[]?\s?([1-4]\s?\+(?!\d)|\+\s?[1-4](?!\d)|\+{1,4}(?!-|/-)|\+/?-|±|弱阳性|阳性|阴性|-(?![\d>]))\s?[)\]]?"
+)
 _GESTATION = re.compile(
     r"(?:宫内孕|中期妊娠|早期妊娠|晚期妊娠|妊娠|怀孕|停经|孕龄|孕周|孕|g\d{1,2}p\d{1,2})[:为约\s]{0,3}(\d{1,2}(?:\s?\+\s?[0-6](?!\d))?)\s?(\+?)\s?(?:(?:周|w(?:k|eek)?s?(?![a-z]))\s?(?:\+\s?)?(?:([1-6])\s?(?:天|d(?![a-z])))?)"
     r"|(?:宫内孕|孕龄|孕周|孕)[:为约\s]{0,3}(\d{1,2}\s?\+\s?[0-6])(?!\d)"
 )
-_INSTRUCTION = re.compile(r"\s?(?:以上|以下)?(?:时|者|则|即|，?\s?(?:可|需|应|请|须|口服|服用|给予|予|及时|立即|立刻|随时|马上|就诊|随诊|复诊|就))")
+_INSTRUCTION = re.compile(
+    r"\s?(?:以上|以下)?(?:时|者|则|即|，?\s?(?:可|需|应|请|须|口服|服用|给予|予|及时|立即|立刻|随时|马上|就诊|随诊|复诊|就))"
+)
 _TARGET = re.compile(r"(?:目标|达标|参考|正常值|正常范围|标准|应低于|应控制|争取|力争|要求)[^，。；;\n]{0,12}$")
-_CONDITION = re.compile(r"(?:如果|假如|倘若|一旦|要是|万一|若(?!干)|如(?=有|出现|发|体温|血压|血糖|再|仍|果|持续|血|超|t|spo2|大于|高于)|当|遇|凡)[^，。；;\n]{0,16}$")
+_CONDITION = re.compile(
+    r"(?:如果|假如|倘若|一旦|要是|万一|若(?!干)|如(?=有|出现|发|体温|血压|血糖|再|仍|果|持续|血|超|t|spo2|大于|高于)|当|遇|凡)[^，。；;\n]{0,16}$"
+)
+_MISREAD_POINT = re.compile(r"。(\d)(?=\s?(?:℃|°c|度))")
+_DASH_PAIR = re.compile(r"\s?[-,、 ~]\s?(\d{2,3})(?![\d.])")
+_RESPECTIVE_HEAD = re.compile(r"\s*(?:水平|值)?(?:分别(?:为|是|约为|约|升至|达)?|依次为)?[:\s为]*")
+_LIST_LINK = re.compile(r"\s*[、,，/和及与]\s*")
 _SENTENCE_END = re.compile(r"[。；;\n！!？?]")
 _UNIT_BRACKET = re.compile(r"\s?\(([^()]{1,18})\)")
 _BRACKET_AFTER = re.compile(r"\s?\(([^()]{1,10})\)")
@@ -212,7 +224,9 @@ class MeasurementGrammar:
             assigned = pending.get(match.start())
             if assigned is not None:
                 name, unit = assigned[0][2], assigned[1]
-                quantity = _Quantity(match.start(), match.end(), match.end(), quantity.value if quantity.second is None else float(match[0]), None)
+                quantity = _Quantity(
+                    match.start(), match.end(), match.end(), quantity.value if quantity.second is None else float(match[0]), None
+                )
                 self._unit_after(scan.masked, quantity)
                 if quantity.unit is None and unit is not None and any(unit in self.analytes[c]["units"] for c in name.candidates):
                     quantity.unit = unit
@@ -245,7 +259,9 @@ class MeasurementGrammar:
                 if link is not None and not self._loose(gap):
                     if quantity.unit is None and not quantity.foreign:
                         quantity.unit = scan.bracketed.get(named[1])
-                    foreign_word = named[2].dependent and not self._glucose_near(scan, named[0]) and quantity.unit not in ("mmol/L", "mg/dL")
+                    foreign_word = (
+                        named[2].dependent and not self._glucose_near(scan, named[0]) and quantity.unit not in ("mmol/L", "mg/dL")
+                    )
                     if not foreign_word and not (named[2].dependent and quantity.second is not None):
                         return self._resolve(scan, quantity, named, gap), named[2]
                 if link is None and named[2].decoy and scan.masked.find("，", named[1], start) < 0 and len(gap) <= 6:
@@ -302,7 +318,7 @@ class MeasurementGrammar:
         if composed is not None:
             value, end, unit_id, tail = composed
             return _Quantity(start, end, tail, value, unit_id, self._comparator(text, start, end)[0])
-        ocr = re.compile(r"。(\d)(?=\s?(?:℃|°c|度))").match(text, end)
+        ocr = _MISREAD_POINT.match(text, end)
         if ocr and match[0].isdigit() and len(match[0]) == 2:
             value, end = float(f"{match[0]}.{ocr[1]}"), ocr.end()
         quantity = _Quantity(start, end, end, value, None)
@@ -346,7 +362,11 @@ class MeasurementGrammar:
             quantity.tail = foreign.end()
             if unit is None:
                 return
-        if unit is not None and not _cut_short(text, unit.end()) and not (unit[0].endswith("升") and text[unit.end() : unit.end() + 1] in ("至", "到", "高")):
+        if (
+            unit is not None
+            and not _cut_short(text, unit.end())
+            and not (unit[0].endswith("升") and text[unit.end() : unit.end() + 1] in ("至", "到", "高"))
+        ):
             key = next((name for name, value in unit.groupdict().items() if value is not None), None)
             quantity.unit = self._unit_of[key] if key else self._unit_of[unit[0].replace(" ", "").replace("\\", "/").strip()]
             quantity.tail = unit.end()
@@ -435,7 +455,16 @@ class MeasurementGrammar:
         return []
 
     def _value(
-        self, scan: _Scan, quantity: _Quantity, analyte: str, context: str | None, name: _Name, letters: int = 99, *, short: bool, strict: bool
+        self,
+        scan: _Scan,
+        quantity: _Quantity,
+        analyte: str,
+        context: str | None,
+        name: _Name,
+        letters: int = 99,
+        *,
+        short: bool,
+        strict: bool,
     ) -> FoundMeasurement | None:
         row = self.analytes[analyte]
         if row.get("qualitative"):
@@ -507,12 +536,14 @@ class MeasurementGrammar:
                 else:
                     canonical = _convert(value, row["units"].get(unit, 1))
                 flag = self._flag(row, canonical, scan.age_years)
-                return FoundMeasurement(start, quantity.end, analyte, value, quantity.comparator, None, canonical, row["unit"], flag, context)
-        if short or strict or name.weak or len(name.candidates) > 1 or name.dependent:
-            if not (analyte in self._vitals and not strict and self._in_run(scan, quantity)):
-                return None
+                return FoundMeasurement(
+                    start, quantity.end, analyte, value, quantity.comparator, None, canonical, row["unit"], flag, context
+                )
+        doubtful = short or strict or name.weak or len(name.candidates) > 1 or name.dependent
+        if doubtful and not (analyte in self._vitals and not strict and self._in_run(scan, quantity)):
+            return None
         factors = [factor for factor in row["units"].values() if factor != "as_written"]
-        if factors and all(factor == 1 for factor in factors) or analyte == "temperature":
+        if (factors and all(factor == 1 for factor in factors)) or analyte == "temperature":
             flag = self._flag(row, value, scan.age_years) or "soft_alarm"
             return FoundMeasurement(start, quantity.end, analyte, value, quantity.comparator, None, value, row["unit"], flag, context)
         return FoundMeasurement(start, quantity.end, analyte, value, quantity.comparator, None, None, None, "unit_missing", context)
@@ -524,7 +555,11 @@ class MeasurementGrammar:
     def _in_run(self, scan: _Scan, quantity: _Quantity) -> bool:
         """Whether at least two vital signs stand close by, so that a bare letter is a vital sign too."""
         near = [n for n in scan.names if abs(n[0] - quantity.start) <= 40]
-        kinds = {n[2].candidates[0] if n[2].candidates else "bp" for n in near if n[2].pressure or (n[2].candidates and n[2].candidates[0] in self._vitals)}
+        kinds = {
+            n[2].candidates[0] if n[2].candidates else "bp"
+            for n in near
+            if n[2].pressure or (n[2].candidates and n[2].candidates[0] in self._vitals)
+        }
         return len(kinds) >= 3
 
     def _is_nitrogen(self, scan: _Scan, quantity: _Quantity, row: Mapping[str, Any]) -> bool:
@@ -579,7 +614,7 @@ class MeasurementGrammar:
         """`150-90` after 血压 is a pair written with a dash, `150 90` with a space."""
         if isinstance(quantity.value, tuple) or quantity.value < 70:
             return None
-        match = re.compile(r"\s?[-,、 ~]\s?(\d{2,3})(?![\d.])").match(scan.masked, quantity.end)
+        match = _DASH_PAIR.match(scan.masked, quantity.end)
         if match is None:
             return None
         low = float(match[1])
@@ -603,20 +638,39 @@ class MeasurementGrammar:
             low = quantity.second.value[0] if isinstance(quantity.second.value, tuple) else quantity.second.value
             near = [item for item in found if 0 <= quantity.start - item.end <= 40]
             run = {item.name for item in near} & {"temperature", "heart_rate", "respiratory_rate", "systolic_bp"}
-            if quantity.unit in ("mmHg", "kPa") or (quantity.unit is None and not quantity.foreign and len(run) >= 2 and 70 <= top <= 260 and 40 <= low <= 150 and top - low >= 15):
+            if quantity.unit in ("mmHg", "kPa") or (
+                quantity.unit is None
+                and not quantity.foreign
+                and len(run) >= 2
+                and 70 <= top <= 260
+                and 40 <= low <= 150
+                and top - low >= 15
+            ):
                 return self._pressure(scan, quantity, self._context(scan, quantity, start, start), required=True)
             return []
         if quantity.unit == "°C" and not isinstance(quantity.value, tuple) and not quantity.foreign:
             written = scan.text[quantity.end : quantity.tail]
             sure = "℃" in written or "°c" in written or "摄氏度" in written
             if 34 <= quantity.value <= 42.5 and (sure or (quantity.value >= 37 and written.strip().startswith("度"))):
-                if not sure and re.search(r"(?:屈|伸|抬|举|角|斜|弯|转|展|近视|散光|[ⅰⅱⅲ])[^，。；]{0,8}$", scan.text[max(0, start - 10) : start]):
+                if not sure and re.search(
+                    r"(?:屈|伸|抬|举|角|斜|弯|转|展|近视|散光|[ⅰⅱⅲ])[^，。；]{0,8}$", scan.text[max(0, start - 10) : start]
+                ):
                     return []
                 name = _Name(candidates=("temperature",))
-                item = self._value(scan, quantity, "temperature", self._context(scan, quantity, start, start), name, short=False, strict=False)
+                item = self._value(
+                    scan, quantity, "temperature", self._context(scan, quantity, start, start), name, short=False, strict=False
+                )
                 return [item] if item else []
         if isinstance(quantity.value, tuple) and quantity.unit == "°C" and 35 <= quantity.value[0] <= 42 and quantity.value[1] <= 43:
-            item = self._value(scan, quantity, "temperature", self._context(scan, quantity, start, start), _Name(("temperature",)), short=False, strict=False)
+            item = self._value(
+                scan,
+                quantity,
+                "temperature",
+                self._context(scan, quantity, start, start),
+                _Name(("temperature",)),
+                short=False,
+                strict=False,
+            )
             return [item] if item else []
         if quantity.unit == "/min" and found:
             before = found[-1]
@@ -636,13 +690,13 @@ class MeasurementGrammar:
             while index + len(run) < len(scan.names):
                 following = scan.names[index + len(run)]
                 gap = scan.masked[run[-1][1] : following[0]]
-                if len(gap) > 3 or not re.fullmatch(r"\s*[、,，/和及与]\s*", gap) or following[2].decoy or following[2].dependent:
+                if len(gap) > 3 or not _LIST_LINK.fullmatch(gap) or following[2].decoy or following[2].dependent:
                     break
                 run.append(following)
             index += len(run)
             if len(run) < 2 or any(item[2].decoy or item[2].pressure for item in run):
                 continue
-            head = re.compile(r"\s*(?:水平|值)?(?:分别(?:为|是|约为|约|升至|达)?|依次为)?[:\s为]*").match(scan.masked, run[-1][1])
+            head = _RESPECTIVE_HEAD.match(scan.masked, run[-1][1])
             position = head.end() if head else run[-1][1]
             starts: list[int] = []
             unit: str | None = None
@@ -654,7 +708,7 @@ class MeasurementGrammar:
                 part = _Quantity(match.start(), match.end(), match.end(), 0.0, None)
                 self._unit_after(scan.masked, part)
                 unit = part.unit
-                link = re.compile(r"\s*[、,，/和及与]\s*").match(scan.masked, part.tail if part.unit else part.end)
+                link = _LIST_LINK.match(scan.masked, part.tail if part.unit else part.end)
                 if link is None:
                     break
                 position = link.end()
@@ -687,14 +741,22 @@ class MeasurementGrammar:
             weeks, _, days = match[group].replace(" ", "").partition("+")
             extra = float(days) if days else float(match[3]) if match[3] else 0.0
             end = match.end(3) if match[3] else match.end(group)
-            if subject_at(scan.subjects, match.start()) is not None or re.search(r"(?:曾|前次|上次|第[一二三]胎|年)[^，。；]{0,8}$", scan.text[: match.start()]):
+            if subject_at(scan.subjects, match.start()) is not None or re.search(
+                r"(?:曾|前次|上次|第[一二三]胎|年)[^，。；]{0,8}$", scan.text[: match.start()]
+            ):
                 continue
             value = round(float(weeks) + extra / 7, 2)
             row = self.analytes["pregnancy_weeks"]
-            found.append(FoundMeasurement(match.start(group), end, "pregnancy_weeks", value, None, "周", value, "周", self._flag(row, value, None), None))
+            found.append(
+                FoundMeasurement(
+                    match.start(group), end, "pregnancy_weeks", value, None, "周", value, "周", self._flag(row, value, None), None
+                )
+            )
         return found
 
-    def given(self, name: str, value: float, unit: str | None) -> tuple[str, float, str | None, Value | None, str | None, str | None, str | None]:
+    def given(
+        self, name: str, value: float, unit: str | None
+    ) -> tuple[str, float, str | None, Value | None, str | None, str | None, str | None]:
         """A measurement given as data: name, value, unit, canonical value and unit, flag, context.
 
         Names may be house names, contextual names (fasting_glucose) or names as records write them; an unknown name is
@@ -718,7 +780,9 @@ class MeasurementGrammar:
             canonical: Value | None = _convert(value, factors[written])
         elif unit is None:
             fitting = next((u for low, high, u in row["infer"] if low <= value <= high), None)
-            canonical = None if fitting is None else _convert(value, {"ratio": 100, "permille": 0.001}.get(fitting, factors.get(fitting, 1)))
+            canonical = (
+                None if fitting is None else _convert(value, {"ratio": 100, "permille": 0.001}.get(fitting, factors.get(fitting, 1)))
+            )
         else:
             canonical = None
         if canonical is None:
@@ -807,7 +871,11 @@ def _composed(text: str, end: int, value: float) -> tuple[float, int, str, int] 
         return value + fraction, fever.end(2), "°C", fever.end()
     metres = _METRES.match(text, end)
     if metres and 0 <= value <= 2:
-        digits = metres[1] if metres[1].isdigit() else str(_SINGLE.get(metres[1][0], 0)) + (str(_SINGLE.get(metres[1][1], 0)) if len(metres[1]) > 1 else "")
+        digits = (
+            metres[1]
+            if metres[1].isdigit()
+            else str(_SINGLE.get(metres[1][0], 0)) + (str(_SINGLE.get(metres[1][1], 0)) if len(metres[1]) > 1 else "")
+        )
         return value + float(f"0.{digits}"), metres.end(1), "m", metres.end()
     feet = _FEET.match(text, end)
     if feet and value <= 6:
@@ -860,9 +928,9 @@ def _cross_check(found: list[FoundMeasurement]) -> list[FoundMeasurement]:
                 if flag:
                     out[index - 1] = replace(out[index - 1], flag=_worse(out[index - 1].flag, flag))
                     out[index] = replace(item, flag=_worse(item.flag, flag))
-        if item.name == "hdl_cholesterol" and cholesterol is not None and isinstance(value, float):
-            if isinstance(cholesterol.canonical_value, float) and value >= cholesterol.canonical_value:
-                out[index] = replace(item, flag="implausible")
+        total = None if cholesterol is None else cholesterol.canonical_value
+        if item.name == "hdl_cholesterol" and isinstance(total, float) and isinstance(value, float) and value >= total:
+            out[index] = replace(item, flag="implausible")
     return out
 
 

@@ -11,7 +11,9 @@ from inference.reading.subjects import Subject
 from inference.reading.types import PatientFacts
 
 _CHINESE = "一二三四五六七八九十百两"
-_YEARS = re.compile(rf"(?<![\d.])(\d{{1,3}}(?:\.\d)?|[{_CHINESE}]{{1,4}})\s?(?:多|余|来|几)?\s?(?:周岁|岁)(?:零|又)?(?:(半)|(\d{{1,2}}|[{_CHINESE}]{{1,2}})\s?个?月(?:龄|大)?)?")
+_YEARS = re.compile(
+    rf"(?<![\d.])(\d{{1,3}}(?:\.\d)?|[{_CHINESE}]{{1,4}})\s?(?:多|余|来|几)?\s?(?:周岁|岁)(?:零|又)?(?:(半)|(\d{{1,2}}|[{_CHINESE}]{{1,2}})\s?个?月(?:龄|大)?)?"
+)
 _LABELLED = re.compile(r"(?:年龄|age)\s?[:为]?\s?(\d{1,3})(?!\d|\s?[./月天])")
 _AFTER_SEX = re.compile(r"(?:^|[\s，,|/:])(?:男性?|女性?|[mf])\s?[，,、/|\s]\s?(\d{1,3})(?=\s?(?:$|[，,、/|\s。；;y]))")
 _INFANT = re.compile(
@@ -19,9 +21,15 @@ _INFANT = re.compile(
     rf"|(?<![\d.])(\d{{1,3}}|[{_CHINESE}]{{1,3}}|半)\s?(?:多)?\s?(个月|月|周|天|日)(?:龄|大(?!便|小|汗|约|概)|男婴|女婴|婴儿|的(?:男|女)?(?:婴|宝|娃|孩))"
 )
 _NO_AGE_AFTER = re.compile(r"\s?(?:时|前|开始|初潮|起病|发病|起|绝经|结婚|那年|后|以|月经|患|得|曾|之前|丧|去世|死|病故|病逝)")
-_MALE = re.compile(r"(?:^|[\s，,。；;|/:(])(?:患者)?(?:老年|中年|青年|成年)?男(?:性|孩|童|婴|，|,|\s|、|/|$|\d)|性别\s?[:为]?\s?男|患者[，,]?\s?男|男患|患儿[，,]?\s?男|老大爷|大爷|老汉|老头|前列腺|阴囊|睾丸|包皮|阴茎|精索|遗精|(?:^|[，,。\s])男$|\d岁(?:男|的?男孩)|小伙|爷爷(?=\d)")
-_FEMALE = re.compile(r"(?:^|[\s，,。；;|/:(])(?:患者)?(?:老年|中年|青年|成年)?女(?:性|孩|童|婴|，|,|\s|、|/|$|\d)|性别\s?[:为]?\s?女|患者[，,]?\s?女|女患|患儿[，,]?\s?女|老奶|大娘|大妈|老太|孕妇|产妇|月经|停经|绝经|末次月经|宫颈|子宫|阴道|白带|妊娠|怀孕|孕\d|产后|哺乳期|卵巢|附件区|妇科|乳腺癌术后|\d岁(?:女|的?女孩)|姑娘|妇女|剖宫产|剖腹产|g\dp\d|lmp")
-_PREGNANT = re.compile(r"(?:孕妇|早孕|中孕|晚孕|孕期(?=中|第)|现孕|宫内孕|妊娠(?=\d|[一二三四五六七八九十]|状态|中|早期|中期|晚期|合并|期(?!糖|高))|怀孕(?=\d|[一二三四五六七八九十]|了|中)|孕(?=\s?\d{1,2}\s?(?:周|\+|个?月|w))|胎动|胎心)")
+_MALE = re.compile(
+    r"(?:^|[\s，,。；;|/:(])(?:患者)?(?:老年|中年|青年|成年)?男(?:性|孩|童|婴|，|,|\s|、|/|$|\d)|性别\s?[:为]?\s?男|患者[，,]?\s?男|男患|患儿[，,]?\s?男|老大爷|大爷|老汉|老头|前列腺|阴囊|睾丸|包皮|阴茎|精索|遗精|(?:^|[，,。\s])男$|\d岁(?:男|的?男孩)|小伙|爷爷(?=\d)"
+)
+_FEMALE = re.compile(
+    r"(?:^|[\s，,。；;|/:(])(?:患者)?(?:老年|中年|青年|成年)?女(?:性|孩|童|婴|，|,|\s|、|/|$|\d)|性别\s?[:为]?\s?女|患者[，,]?\s?女|女患|患儿[，,]?\s?女|老奶|大娘|大妈|老太|孕妇|产妇|月经|停经|绝经|末次月经|宫颈|子宫|阴道|白带|妊娠|怀孕|孕\d|产后|哺乳期|卵巢|附件区|妇科|乳腺癌术后|\d岁(?:女|的?女孩)|姑娘|妇女|剖宫产|剖腹产|g\dp\d|lmp"
+)
+_PREGNANT = re.compile(
+    r"(?:孕妇|早孕|中孕|晚孕|孕期(?=中|第)|现孕|宫内孕|妊娠(?=\d|[一二三四五六七八九十]|状态|中|早期|中期|晚期|合并|期(?!糖|高))|怀孕(?=\d|[一二三四五六七八九十]|了|中)|孕(?=\s?\d{1,2}\s?(?:周|\+|个?月|w))|胎动|胎心)"
+)
 _NOT_PREGNANT = re.compile(r"(?:未|不|否认|无|非|排除|曾|前次|上次|年前|产后|流产后|备|想|计划|准备|避|宫外|异位|既往|末次)[^，。；]{0,4}$")
 _MONTHS_PREGNANT = re.compile(rf"(?:怀孕|孕|妊娠)\s?(\d{{1,2}}|[{_CHINESE}]{{1,2}})\s?(?:个多?|多)?(?:个)?月")
 _DAYS: dict[str, float] = {"小时": 1 / 24, "天": 1.0, "日": 1.0, "周": 7.0, "月": 30.4375, "个月": 30.4375}
@@ -40,7 +48,7 @@ def read_patient(given: Patient, text: str, subjects: Sequence[Subject], gestati
     age = given.age.days if given.age is not None else _age_days(own)
     weeks = given.pregnancy_weeks if given.pregnancy_weeks is not None else gestation
     infant = age is not None and age < 10 * 365
-    sex = given.sex
+    sex: str = given.sex
     if sex == "unknown":
         sex = _sex(own)
     pregnant = weeks is not None
@@ -107,5 +115,3 @@ def _number(token: str) -> float | None:
         return float(token)
     value = parse_chinese(token)
     return None if value is None else float(value)
-
-

@@ -123,7 +123,9 @@ class RuleReader:
             if not inside:
                 continue
             text = page.folded[start:end]
-            mentions = [Mention(drafts[i].start - start, min(drafts[i].end, end) - start, drafts[i].type, drafts[i].chronic) for i in inside]
+            mentions = [
+                Mention(drafts[i].start - start, min(drafts[i].end, end) - start, drafts[i].type, drafts[i].chronic) for i in inside
+            ]
             subjects = [Subject(max(s.start, start) - start, min(s.end, end) - start, s.kind, s.cue_start - start, s.cue_end - start) for s in page.subjects if s.start < end and s.end > start and s.cue_start >= start]  # fmt: skip
             for index, decision in zip(inside, self.assertion(text, mentions, name, subjects), strict=True):
                 cue = None if decision.cue is None else (decision.cue[0] + start, decision.cue[1] + start)
@@ -207,7 +209,14 @@ class RuleReader:
             name, value, unit, canonical, canonical_unit, flag, context = self.measurements.given(item.name, item.value, item.unit)
             found.append(
                 Measurement(
-                    span=nowhere, name=name, value=value, unit=unit, canonical_value=canonical, canonical_unit=canonical_unit, flag=flag, context=context
+                    span=nowhere,
+                    name=name,
+                    value=value,
+                    unit=unit,
+                    canonical_value=canonical,
+                    canonical_unit=canonical_unit,
+                    flag=flag,
+                    context=context,
                 )
             )
         return found
@@ -222,7 +231,14 @@ def drafts_of(match: Match) -> list[Draft]:
         if before is None:
             drafts[named.type] = Draft(match.start, match.end, named.type, concepts, named.chronic, named.exposure)
         else:
-            drafts[named.type] = Draft(match.start, match.end, named.type, before.concepts + concepts, before.chronic or named.chronic, before.hidden and named.exposure)
+            drafts[named.type] = Draft(
+                match.start,
+                match.end,
+                named.type,
+                before.concepts + concepts,
+                before.chronic or named.chronic,
+                before.hidden and named.exposure,
+            )
     return list(drafts.values())
 
 

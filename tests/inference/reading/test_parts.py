@@ -1,0 +1,115 @@
+"""Sections, durations, patient, names and links."""
+
+from __future__ import annotations
+
+import pytest
+
+from data_contracts.record import Patient, Record
+from inference.reading.patient import read_patient
+from inference.reading.reader import Reader
+from inference.reading.rule_reader import RuleReader
+
+
+def sections(rules: RuleReader, text: str) -> list[tuple[str, str]]:
+    return [(s.name, text[s.start : s.end]) for s in rules._find_sections(rules.normalise(text))]
+
+
+def test_sections_by_heading(rules: RuleReader) -> None:
+    found = sections(rules, "主诉：咳嗽3天。\n【既往史】高血压10年\n查体:T36.5℃\n初步诊断：1.肺炎")
+    assert found == [("chief_complaint", "咳嗽3天。"), ("past_history", "高血压10年"), ("physical_exam", "T36.5℃"), ("diagnosis", "1.肺炎")]
+
+
+@pytest.mark.parametrize("text", ["外院诊断：肺炎，治疗无效", "否认家族史", "无过敏史", "检查：", ""])
+def test_what_is_no_heading(rules: RuleReader, text: str) -> None:
+    assert sections(rules, text) == []
+
+
+def test_soap_letters_need_company(rules: RuleReader) -> None:
+    assert [name for name, _ in sections(rules, "S：咳嗽\nO：T37\nA：感冒\nP：多饮水")] == [
+        "present_illness",
+        "physical_exam",
+        "diagnosis",
+        "treatment",
+    ]
+    assert sections(rules, "P：80次/分") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("咳嗽3天", [3.0]),
+        ("半月余", [15.0]),
+        ("间断上腹痛10年，加重1周", [3650.0, 7.0]),
+        ("头痛2小时", [0.0833]),
+        ("1年半", [547.5]),
+        ("两三天", [2.5]),
+        ("2个半月", [75.0]),
+        ("发热3d", [3.0]),
+        ("3天前受凉后咳嗽", [3.0]),
+        ("十余年", [3650.0]),
+        ("口服阿莫西林3天", []),
+        ("术后3天", []),
+        ("孕8周", []),
+        ("吸烟20年", []),
+        ("1周后复查", []),
+        ("3月15日起", []),
+        ("每日3次", []),
+        ("2024年3月", []),
+    ],
+)
+def test_durations(rules: RuleReader, text: str, wanted: list[float]) -> None:
+    assert [item.days for item in rules.durations(rules.normalise(text))] == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "sex", "years", "pregnant"),
+    [
+        ("男，56岁，胸痛", "male", 56.0, False),
+        ("82岁老奶，父亲60岁去世", "female", 82.0, False),
+        ("妈妈代诉：娃4岁，咳嗽", "unknown", 4.0, False),
+        ("女，3岁2月，发热", "female", 3.17, False),
+        ("生后12天，黄疸", "unknown", 0.03, False),
+        ("孕24周，腹痛", "female", None, True),
+        ("产后40天，发热", "female", None, False),
+        ("14岁初潮，月经规律", "female", None, False),
+        ("李某，女，45，头晕", "female", 45.0, False),
+        ("咳嗽3天", "unknown", None, False),
+    ],
+)
+def test_patient(rules: RuleReader, text: str, sex: str, years: float | None, pregnant: bool) -> None:
+    folded = rules.normalise(text)
+    facts = read_patient(Patient(), folded, rules.assertion.subjects(folded), None)
+    assert (facts.sex, facts.pregnant) == (sex, pregnant)
+    assert facts.age_years == (None if years is None else pytest.approx(years, abs=0.02))
+
+
+def test_given_patient_wins(reader: Reader) -> None:
+    record = Record.model_validate({"id": "a", "patient": {"sex": "男", "age": "60岁"}, "text": "女，30岁，咳嗽"})
+    facts = reader.read([record])[0].patient
+    assert facts.sex == "male"
+    assert facts.age_years == pytest.approx(60)
+
+
+def test_a_negator_belongs_to_the_longer_name_behind_it(rules: RuleReader) -> None:
+    text = "无尿频，今无尿"
+    assert [text[m.start : m.end] for m in rules.lexicon(text)] == ["尿频", "无尿"]
+
+
+def test_names_inside_other_words_are_none(rules: RuleReader) -> None:
+    assert [m for m in rules.lexicon("服高血压药，去发热门诊") if m.named[0].type in ("disease", "symptom")] == []
+
+
+def test_history_alias_leaves_the_disease_as_mention(rules: RuleReader) -> None:
+    text = "高血压10年"
+    assert [text[m.start : m.end] for m in rules.lexicon(text)] == ["高血压"]
+
+
+def test_links(rules: RuleReader) -> None:
+    def ids(text: str, kind: str) -> list[str]:
+        return [concept.id for concept in rules.linker.concepts(text, kind)]  # type: ignore[arg-type]
+
+    assert ids("发烧", "symptom") == ["fever"]
+    assert ids("明显头疼", "symptom") == ["headache"]
+    assert ids("腹部疼痛", "symptom") in (["abdominal_pain"], [])
+    assert ids("络活喜", "drug") == ["amlodipine"]
+    assert ids("完全无关的话", "symptom") == []
