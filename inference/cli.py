@@ -111,6 +111,23 @@ def prescribe_check(source: Source, out: Out = "-") -> None:
 
 
 @app.command()
+def surveillance(source: Source, out: Out = "-") -> None:
+    """疑似法定传染病症候群的每周计数（只有计数，小格隐去）。"""
+    from collections import Counter
+
+    from inference.surveillance import as_csv, syndrome_counts
+
+    engine = _engine()
+    counts: Counter[tuple[str, str, str]] = Counter()
+    with opened(source, "rb") as stream:
+        for line in read_lines(stream):
+            if line.problem is None and isinstance(line.value, dict):
+                counts += syndrome_counts([line.value], engine.diagnose([line.value]), engine.kb)
+    with opened(out, "wb") as sink:
+        sink.write(as_csv(counts).encode("utf-8"))
+
+
+@app.command()
 def screen(
     source: Source,
     out: Out = "-",
@@ -179,6 +196,41 @@ def knowledge_show(ident: Annotated[str, typer.Argument(help="病种编号，如
     if ident not in kb.diseases:
         raise typer.BadParameter(f"没有这个病种：{ident}")
     print(yaml.safe_dump(dict(kb.diseases[ident].entry), allow_unicode=True, sort_keys=False))
+
+
+@knowledge.command("overlay")
+def knowledge_overlay(
+    folder: Annotated[Path | None, typer.Argument(help="本地补充的文件夹（与知识库内容同样的文件）")] = None,
+    owner: Annotated[str, typer.Option(help="负责人")] = "",
+    reason: Annotated[str, typer.Option(help="原因")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只看已存病例的排序会怎样变化")] = False,
+    cases: Annotated[Path | None, typer.Option(help="已存病例（JSON Lines）")] = None,
+    undo: Annotated[bool, typer.Option("--rollback", help="撤回上一次补充")] = False,
+) -> None:
+    """应用、试算或撤回本县的补充；不需要重新训练。"""
+    from inference.knowledge.overlay import apply, changes, compiled_with, rollback
+    from knowledge_base.compiled import KnowledgeBase
+
+    if not dry_run and not (owner and reason):
+        raise typer.BadParameter("请写明 --owner 与 --reason")
+    engine = _engine()
+    state, bundle = engine.settings.state, engine.bundle("ranker")
+    if undo:
+        print(f"已撤回，现用知识库 {rollback(state, owner=owner, reason=reason) or '自带版本'}")
+        return
+    if folder is None or not folder.is_dir():
+        raise typer.BadParameter("请给出补充内容所在的文件夹")
+    if dry_run:
+        records: list[Any] = []
+        if cases is not None:
+            with cases.open("rb") as stream:
+                records = [line.value for line in read_lines(stream) if line.problem is None]
+        found = changes(engine.kb, KnowledgeBase(compiled_with(folder)), records, bundle, state)
+        for change in found:
+            print(f"{change.id}: {'、'.join(change.before)} → {'、'.join(change.after)}")
+        print(f"{len(records)} 份病例中有 {len(found)} 份的前三位会变化")
+        return
+    print(f"已应用，知识库 {apply(folder, state, owner=owner, reason=reason, bundle=bundle)}")
 
 
 @knowledge.command("import-icd")

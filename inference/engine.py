@@ -25,6 +25,7 @@ from data_contracts.review import Review
 from data_contracts.screen import ScreenResult
 from data_contracts.search import SearchAnswer, SearchRequest
 from data_contracts.structure import Structure
+from inference.knowledge.overlay import active_knowledge
 from inference.ranking.ranker import Ranker
 from inference.reading.reader import Reader
 from inference.settings import Settings
@@ -94,7 +95,7 @@ class Engine:
 
     def __init__(self, settings: Settings | None = None, *, kb: KnowledgeBase | None = None) -> None:
         self.settings = settings or Settings()
-        self.kb = kb or load(self.settings.knowledge)
+        self.kb = kb or load(self.settings.knowledge or active_knowledge(self.settings.state))
         self.bundles_folder = self.settings.bundles or RELEASED
         self._bundles: dict[str, Bundle] = {}
         self._lock = threading.Lock()

@@ -18,9 +18,7 @@ class Settings(BaseSettings):
     bundles: Path | None = None
     """Bundles to serve; the released ones where unset."""
     knowledge: Path | None = None
-    """A compiled knowledge file; the house's own where unset."""
-    overlay: Path | None = None
-    """A county's own additions."""
+    """A compiled knowledge file; where unset, the applied overlay's, else the house's own."""
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     api_keys: str = ""
@@ -32,5 +30,3 @@ class Settings(BaseSettings):
     """Requests that may wait for the inference lane before new ones are shed with 503."""
     rate_per_second: float = 20.0
     rate_burst: int = 40
-    store_url: str = ""
-    """SQLAlchemy URL of the feedback store; SQLite under `state` where empty."""
