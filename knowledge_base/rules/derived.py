@@ -61,7 +61,8 @@ def derive(sheet: Sheet, *, egfr_equation: str = "2021") -> None:
         if "height" in sheet and "weight" in sheet:
             _fill_number(sheet, spec.BMI, np.round(weight / (metres * metres), 4))
         if "age_y" in sheet:
-            _fill_number(sheet, spec.AGE_MONTHS, np.floor(_number(sheet, spec.AGE)[0] * 12 + 1e-9))
+            months: Floats = np.floor(_number(sheet, spec.AGE)[0] * 12 + 1e-9)
+            _fill_number(sheet, spec.AGE_MONTHS, months)
         elif "age_m" in sheet:
             _fill_number(sheet, spec.AGE, _number(sheet, spec.AGE_MONTHS)[0] / 12)
         if "crea" in sheet and "sex" in sheet and "age_y" in sheet:
@@ -69,8 +70,9 @@ def derive(sheet: Sheet, *, egfr_equation: str = "2021") -> None:
             age, _ = _number(sheet, spec.AGE)
             sex = parse_plain(sheet, spec.SEX).values
             equation = EPI_2009 if egfr_equation == "2009" else EPI_2021
-            value = np.where((sex >= 0) & (age >= 18), gfr(equation, crea, age, sex == 1), np.nan)
-            _fill_number(sheet, spec.EGFR, np.round(value, 6))
+            value = np.round(gfr(equation, crea, age, sex == 1), 6)
+            value[(sex < 0) | ~(age >= 18)] = np.nan
+            _fill_number(sheet, spec.EGFR, value)
         if "egfr" in sheet:
             egfr, known = _number(sheet, spec.EGFR)
             for name, low, high in (("ckd3", 30, 60), ("ckd4plus", -1, 30), ("ckd3_4", 15, 60)):

@@ -22,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from training.datasets.risk import FRAMINGHAM, FRAMINGHAM_FEATURES, load_framingham
 from training.metrics.calibration import auroc, calibration, decision_curve, report
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="few bootstrap rounds")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    threadpool_limits(1)  # small data: more threads only wait for each other on busy cores
     raw, label, _ = load_framingham(options.corpora)
     keep = [i for i, name in enumerate(FRAMINGHAM_FEATURES) if name not in OVERLAPPING]
     male = raw[:, FRAMINGHAM_FEATURES.index("male")] == 1

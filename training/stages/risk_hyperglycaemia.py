@@ -26,6 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from inference.risk.hyperglycaemia_design import design
 from models.bundle import encode_array, golden_rows, seal, session_options
@@ -317,6 +318,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="a few hundred rows, one repeat: the pipeline's own test")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    threadpool_limits(1)  # small data: more threads only wait for each other on busy cores
     parameters = load_block(RiskParameters, "risk", options.params).hyperglycaemia
     panel = load_tianchi(options.corpora)
     if options.tiny:
