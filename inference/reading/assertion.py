@@ -51,7 +51,7 @@ _LABELS: tuple[Assertion, ...] = ("present", "absent", "possible", "family", "hi
 _CLINICAL = frozenset({"symptom", "sign", "disease"})
 _DIAGNOSTIC = frozenset({"disease"})
 _JOIN = re.compile(r"[、及和与或/\s\"“”‘’()（）+＋]|以及|并|等|或者|伴|合并|继发|，|,")
-_BARE_BREAK = re.compile(r"然|却|则|时|起|测|\d|天|年|月|来诊|就诊|出现|有|无|未|可|患|诊断|服|予|行|吸烟|饮酒|现|今|但|已|因")
+_BARE_BREAK = re.compile(r"承认|渐|重|加剧|仍|偶|明显|然|却|则|时|起|测|\d|天|年|月|来诊|就诊|出现|有|无|未|可|患|诊断|服|予|行|吸烟|饮酒|现|今|但|已|因")
 _ONGOING = re.compile(
     r"反复|间断|经常|时有|常有|多年|一直|至今|长期|规律服|口服|服用|控制|仍|现|目前|每年|每逢|持续|遗留|遗有|\d+\s?(?:余|多)?\s?年|[一二三四五六七八九十]+(?:余|多)?年|半年"
 )
@@ -64,6 +64,7 @@ _SYMPTOM_SEARCH = re.compile(r"(?:原因)?(?:待查|查因|待诊|原因待查|�
 _CLOSES_CLAUSE = re.compile(r"\s*(?:$|[，,。；;、\n\s)|])")
 _IS_QUESTION = re.compile(r"\s*[?？]")
 _ACTION = re.compile(r"[，,]\s*(?:请|应|须|需|及时|立即|马上|随时|尽快|速|可|则|即|随诊|就诊|复诊|返院|来院|予|给予|继续|目前|现)")
+_TO_BE_DONE = re.compile(r"(?:建议|完善|进一步|需|须|应|拟|转|请|急查|以|为)[^。；;\n]{0,20}$")
 _DOUBT_INSIDE = re.compile(r"不除外|待排|待查|可能|不能排除|不排除|[?？]")
 _OWN = re.compile(r"本人|患儿|孩子|小孩|娃|患者(?!的?(?:父|母|兄|弟|姐|妹|家))|自己|自诉")
 _TAKEN_UP = re.compile(r"规律|目前|维持|每周|现|定期|长期")
@@ -314,6 +315,8 @@ class AssertionRules:
         forward = self._forward_hits(page, mention)
         backward = self._backward_hits(page, mention)
         conditional = self._first(forward, "conditional") or self._first(backward, "conditional")
+        if conditional is not None and conditional.cue.id == "warn" and mention.type not in _CLINICAL:
+            conditional = None
         if conditional is not None:
             return Decision("conditional", (conditional.start, conditional.end), conditional.cue.reach == "sentence", conditional.cue.id)
         if after is not None:
@@ -330,11 +333,13 @@ class AssertionRules:
             and _DOUBT_INSIDE.search(page.text, mention.start, mention.end)
         ):
             return Decision("possible", None, True, "inside")
+        if absent is not None and absent.cue.id == "ruled_out" and _TO_BE_DONE.search(page.text, max(0, absent.start - 24), absent.start):
+            return Decision("possible", (absent.start, absent.end), False, "to_be_ruled_out")
         if absent is not None and not self._doubt_wins(mention, absent, possible):
             certain = absent.cue.id == "deny" or mention.start - absent.end <= 2
             return Decision("absent", (absent.start, absent.end), certain, absent.cue.id)
         absent_after = self._first(backward, "absent")
-        if absent_after is not None and (possible is None or possible.cue.direction == "forward"):
+        if absent_after is not None and (possible is None or possible.cue.direction == "forward" or possible.start < absent_after.start):
             return Decision("absent", (absent_after.start, absent_after.end), absent_after.start - mention.end <= 1, absent_after.cue.id)
         person = self._person(page, mention, section, after, backward)
         if person is not None:
@@ -623,12 +628,19 @@ class AssertionRules:
             if not (ongoing and chronic):
                 return Decision("historical", (once.start, once.end), False, once.cue.id)
         if chronic:
+            operated = closing is not None and page.text[closing.start : closing.end] == "术后" and closing.start == mention.end
+            tumour = re.search("癌|瘤", page.text[mention.start : mention.end])
+            if closing is not None and operated and tumour is None:
+                return Decision("historical", (closing.start, closing.end), False, closing.cue.id)
             return None
         if closing is not None:
             word = page.text[closing.start : closing.end]
             if not (word == "病史" and mention.type != "disease" and (ongoing or section != "past_history")):
                 return Decision("historical", (closing.start, closing.end), False, closing.cue.id)
         if mention.type == "disease":
+            told = _YEARS_AGO.match(rest)
+            if told is not None:
+                return Decision("historical", (mention.end, mention.end + told.end()), False, "years_ago")
             ago = _YEARS_AGO.search(before)
             if ago is not None and not _ONGOING.search(rest):
                 return Decision("historical", (low + ago.start(), low + ago.end()), False, "years_ago")

@@ -11,6 +11,8 @@ from inference.reading.trie import Trie
 
 _SENTENCE = re.compile(r"[^。\n；;！？!?]+")
 _SPEAKING = ("代诉", "说", "诉", "述", "发现", "带", "抱", "送", "称")
+_TELLS = ("说", "代诉", "诉", "述", "讲", "称", "反映", "回忆", "补充", "发现", "代述", "告诉", "觉得", "担心", "怀疑", "要求")
+"""After a relative these only speak, see or ask."""
 _CHILDREN = frozenset({"儿子", "女儿", "孙子", "孙女", "外孙", "外孙女", "长子", "次子", "长女", "次女", "其子", "其女"})
 
 
@@ -68,7 +70,7 @@ class SubjectFinder:
                 if current is not None and not self._is_modifier(text, end):
                     found.append(self._close(text, current, start))
                     current = None
-            elif not text[max(0, start - 2) : start].endswith(self._no_subject_after):
+            elif not text[max(0, start - 2) : start].endswith(self._no_subject_after) and not text.startswith(_TELLS, end):
                 if current is not None:
                     found.append(self._close(text, current, start))
                 current = (start, end, kind)
