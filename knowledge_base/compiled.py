@@ -30,6 +30,7 @@ class Finding:
     descendants: frozenset[str]
     opposites: tuple[str, ...]
     measurement: Mapping[str, Any] | None
+    together: tuple[tuple[tuple[str, ...], ...], ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -126,6 +127,7 @@ class KnowledgeBase:
                 frozenset(descendants[ident]),
                 tuple(entry.get("opposites", ())),
                 entry.get("measurement"),
+                tuple(tuple(tuple(group) for group in pattern) for pattern in entry.get("together", ())),
             )
             for ident, entry in data["findings"].items()
         }

@@ -225,6 +225,8 @@ class FindingEntry(Content):
     opposites: tuple[Identifier, ...] = ()
     background: float = Field(gt=0, lt=1)
     measurement: MeasuredBy | None = None
+    together: tuple[tuple[tuple[str, ...], ...], ...] = ()
+    """Patterns: one word of every group within one sentence tells the finding (`[[[胸骨后, 胸口], [压榨, 紧缩]]]`)."""
 
     @model_validator(mode="before")
     @classmethod

@@ -196,7 +196,7 @@ class Ranker:
             if nats > 0.2 and finding in record.facts.present and len(supports) < _EVIDENCE:
                 shown = places or [e for d in self.kb.findings[finding].descendants for e in record.evidence.get(d, [])]
                 supports += [e.model_copy(update={"finding": finding, "note": self._note(e, finding)}) for e in shown[:1]]
-            elif nats < -0.2 and len(against) < _EVIDENCE:
+            elif nats < -0.2 and len(against) < _EVIDENCE and (finding in record.facts.absent or finding in disease.against):
                 denied = places or [e for a in self.kb.findings[finding].ancestors for e in record.evidence.get(a, [])]
                 against += [e.model_copy(update={"finding": finding, "note": self._note(e, finding)}) for e in denied[:1]]
         if self.probabilistic.conflicts(record)[self.probabilistic.index[target]] >= 0.5:

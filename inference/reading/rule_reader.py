@@ -10,7 +10,8 @@ from data_contracts.spans import Span
 from data_contracts.structure import Concept, Duration, Entity, EntityType, Measurement, Section
 from inference.reading.assertion import AssertionRules, Decision, Mention
 from inference.reading.durations import DurationGrammar
-from inference.reading.lexicon_entities import LexiconReader, Match
+from inference.reading.compounds import CompoundReader
+from inference.reading.lexicon_entities import FINDING_TYPES, LexiconReader, Match
 from inference.reading.linking import Linker
 from inference.reading.measurements import FoundMeasurement, MeasurementGrammar
 from inference.reading.normalise import Compacted, Normaliser, compact
@@ -87,6 +88,7 @@ class RuleReader:
         self.measurements = MeasurementGrammar(knowledge.tables["measurements"], lexicon["units"])
         self.durations = DurationGrammar(lexicon["durations"])
         self.lexicon = LexiconReader(knowledge, self.normalise)
+        self.compounds = CompoundReader(knowledge.findings, self.normalise)
         self.linker = Linker(self.lexicon.names, lexicon["terms"]["aliases"], self.normalise)
         self._find_sections = SectionFinder(lexicon["sections"])
 
@@ -108,7 +110,9 @@ class RuleReader:
 
     def drafts(self, page: Page) -> list[Draft]:
         """The mentions that the lexicon finds in a page."""
-        return [draft for match in self.lexicon(page.folded) for draft in drafts_of(match)]
+        named = [draft for match in self.lexicon(page.folded) for draft in drafts_of(match)]
+        told = [Draft(c.start, c.end, FINDING_TYPES[c.kind], (c.concept,), None, True) for c in self.compounds(page.folded)]
+        return sorted([*named, *told], key=lambda draft: (draft.start, draft.end)) if told else named
 
     def judge(self, page: Page, drafts: Sequence[Draft]) -> list[Decision]:
         """The rules' decision on each draft, section by section."""

@@ -109,7 +109,7 @@ for (const [name, label, unit] of MEASURES) $("g-measures").append(node("label",
 $("grade-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const measurements = [...document.querySelectorAll("#g-measures input")].filter((i) => i.value !== "").map((i) => ({ name: i.dataset.name, value: Number(i.value), unit: i.dataset.unit }));
-  const request = { id: "page", patient: { sex: $("g-sex").value, age: { value: Number($("g-age").value), unit: "year" } }, measurements, diagnoses: names($("g-diagnoses").value).map((name) => ({ name })), medications: names($("g-medications").value).map((name) => ({ name })), answers: { smoking: { value: $("g-smoking").checked } } };
+  const request = { id: "page", patient: { sex: $("g-sex").value, age: { value: Number($("g-age").value), unit: "year" } }, measurements, diagnoses: names($("g-diagnoses").value).map((name) => ({ name })), medications: names($("g-medications").value).map((name) => ({ name })), answers: $("g-smoking").checked ? { smoker: { value: true } } : {} };
   const place = $("g-answer");
   try {
     const answer = await ask("/v1/risk/grade", request);
@@ -119,16 +119,25 @@ $("grade-form").addEventListener("submit", async (event) => {
   } catch (error) { fail(place, error); }
 });
 
+function listOf(title, lines) {
+  const kept = [...new Set(lines.filter(Boolean))];
+  return kept.length ? [node("h3", {}, title), node("ul", { class: "steps" }, kept.map((line) => node("li", {}, line)))] : [];
+}
+
 function planView(plan) {
-  const lines = [];
-  const walk = (value) => {
-    if (typeof value === "string") lines.push(value);
-    else if (Array.isArray(value)) value.forEach(walk);
-    else if (value && typeof value === "object") { if (value.message) lines.push(value.message); else if (value.text) lines.push(value.text); else Object.values(value).forEach(walk); }
-  };
-  walk(plan);
-  const shown = [...new Set(lines)].filter((line) => /[\u4e00-\u9fff]/.test(line));
-  return node("div", { class: "card" }, node("h2", {}, "管理计划"), shown.length ? node("ul", { class: "steps" }, shown.map((line) => node("li", {}, line))) : node("p", { class: "hint" }, "没有需要安排的事项。"));
+  const visit = plan.next_visit || {};
+  const parts = [
+    node("h2", {}, `管理计划${plan.level ? "：" + plan.level.name : ""}`),
+    visit.days ? node("p", {}, `下次随访：${visit.days} 天内${visit.say ? "（" + visit.say + "）" : ""}`) : null,
+    ...listOf("转诊", (plan.referral || []).map((r) => r.say || r.text || r.reason)),
+    ...listOf("目标", (plan.goals || []).map((g) => `${g.label}：${g.text}${g.now !== null && g.now !== undefined ? `（现在 ${g.now}${g.met ? "，已达标" : "，未达标"}）` : ""}${g.unconfirmed ? "【待核对】" : ""}`)),
+    ...listOf("生活方式", (plan.advice || []).map((a) => `${a.topic}：${a.say}`)),
+    ...listOf("可与医生讨论的用药", (plan.medicines_to_discuss || []).map((m) => m.say || m.text || m.medicine)),
+    ...listOf("到期的检查", (plan.tests_due || []).map((t) => t.test)),
+    ...listOf("疫苗", (plan.vaccination || []).map((v) => `${v.vaccine}：${v.say}`)),
+    ...listOf("补上会改变结论的资料", (plan.would_change || []).filter((w) => w.matters).map((w) => w.label)),
+  ];
+  return node("div", { class: "card" }, parts.filter(Boolean));
 }
 
 async function screenPhoto(file) {
