@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from inference.risk.recalibration import Recalibration
     from models.bundle import Bundle
 
+log = logging.getLogger("xinglin.risk")
 FOLLOW_UP = ("htn_followup", "t2dm_followup")
 NEVER_SHOWN = frozenset({"plausibility", "unit_conversion", "notifiable"})
 """Tools: answered alone, never listed for a resident (plausibility speaks through `errors`)."""
@@ -56,18 +58,18 @@ class Grader:
         """Follow-up classes alone, with what is still to be asked."""
         return self._answer(items, self._follow_ups)
 
-    def _answer(self, items: Sequence[Any], residents: Any) -> list[Answer]:
+    def _answer(self, items: Sequence[Any], residents: Residents) -> list[Answer]:
         answers: list[Answer | None] = [None] * len(items)
         requests: list[tuple[int, GradeRequest]] = []
         for position, item in enumerate(items):
             try:
                 if isinstance(item, InstrumentRequest) or (isinstance(item, Mapping) and item.get("instrument") is not None):
-                    answers[position] = self.instrument(InstrumentRequest.model_validate(item))
+                    answers[position] = self.instrument(InstrumentRequest.model_validate(_without_expectation(item)))
                 else:
                     requests.append((position, GradeRequest.model_validate(item)))
             except ValidationError as error:
                 answers[position] = problem_from_validation(error)
-        for (position, _), answer in zip(requests, residents([request for _, request in requests]), strict=True):
+        for (position, _), answer in zip(requests, _each([request for _, request in requests], residents), strict=True):
             answers[position] = answer
         return [answer for answer in answers if answer is not None]
 
@@ -190,6 +192,29 @@ class Grader:
             "people": slot.people,
             "events": slot.events,
         }
+
+
+Residents = Callable[[Sequence[GradeRequest]], list[ResidentGrades | Problem]]
+
+
+def _each(requests: Sequence[GradeRequest], residents: Residents) -> list[ResidentGrades | Problem]:
+    """All together; if that fails, one by one, so that one resident never costs another the answer."""
+    try:
+        return residents(requests)
+    except Exception as error:
+        if len(requests) == 1:
+            # The kind of error alone is logged, never what the record says.
+            log.error("a resident could not be graded: %s", type(error).__name__)
+            return [problem("internal")]
+        return [_each([request], residents)[0] for request in requests]
+
+
+VECTOR_KEYS = frozenset({"expected", "tolerance", "why", "confidence"})
+"""What a test vector carries beside the question; a vector's line can be asked as it stands."""
+
+
+def _without_expectation(item: Any) -> Any:
+    return {key: value for key, value in item.items() if key not in VECTOR_KEYS} if isinstance(item, Mapping) else item
 
 
 def _limit_errors(rows: Sequence[Row], sheet: Sheet) -> None:

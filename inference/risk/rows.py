@@ -111,7 +111,8 @@ def _measurements(row: Row, given: Sequence[GivenMeasurement]) -> None:
         row.pointers[name] = pointer
     for name, readings in grouped.items():
         readings.sort(key=lambda reading: (reading.day, reading.position))
-        row.series[name] = readings
+        limits = LIMITS.get(name)
+        row.series[name] = [reading for reading in readings if limits is None or limits.low <= reading.value <= limits.high]
         latest = [reading for reading in readings if reading.day == readings[-1].day]
         if name in names.averaged and len(latest) > 1:
             row.values[name] = (sum(reading.value for reading in latest) / len(latest), inputs_by_name()[name].amount.unit)

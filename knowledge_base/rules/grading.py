@@ -135,9 +135,11 @@ class Sheet:
         if spec.kind in ("number", "count"):
             return self._parse_number(name, spec, raw)
         if spec.kind == "text":
-            texts = np.full(self.size, None, dtype=object) if raw is None else raw.objects() if isinstance(raw, Categories) else raw.astype(object)
+            texts = np.full(self.size, None, dtype=object) if raw is None else raw.objects() if isinstance(raw, Categories) else raw.astype(object, copy=True)
             absent = np.array([value is None or value == "" for value in texts], dtype=bool)
-            return Parsed(texts, self._none, absent, self._none, self._none)
+            strange = np.array([value is not None and not isinstance(value, str) for value in texts], dtype=bool)
+            texts[strange] = None
+            return Parsed(texts, strange, absent, self._none, self._none)
         codes = np.full(self.size, -1, dtype=np.int8)
         if raw is None:
             return Parsed(codes, self._none, ~self._none, self._none, self._none)

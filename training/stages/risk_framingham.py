@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,17 +49,21 @@ def out_of_fold(raw: npt.NDArray[np.float64], label: npt.NDArray[np.int64], buil
 def main() -> None:
     """Run the stage."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpora", type=Path, required=True)
+    parser.add_argument("--corpora", type=Path, default=os.environ.get("XINGLIN_CORPORA"), help="folder of the research corpora")
     parser.add_argument("--reports", type=Path, default=Path("reports"))
     parser.add_argument("--tiny", action="store_true", help="few bootstrap rounds")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if options.corpora is None:
+        log.warning("no corpora (XINGLIN_CORPORA): nothing is trained, what was released stays")
+        return
+    corpora = Path(options.corpora)
     threadpool_limits(1)  # small data: more threads only wait for each other on busy cores
-    raw, label, _ = load_framingham(options.corpora)
+    raw, label, _ = load_framingham(corpora)
     keep = [i for i, name in enumerate(FRAMINGHAM_FEATURES) if name not in OVERLAPPING]
     male = raw[:, FRAMINGHAM_FEATURES.index("male")] == 1
     figures: dict[str, Any] = {"note": "method demonstration only; not released"}
-    with run_of("risk_framingham", {"features": ",".join(FRAMINGHAM_FEATURES)}, inputs={"framingham": options.corpora / FRAMINGHAM}):
+    with run_of("risk_framingham", {"features": ",".join(FRAMINGHAM_FEATURES)}, inputs={"framingham": corpora / FRAMINGHAM}):
         for name, build in MODELS.items():
             probability = out_of_fold(raw, label, build, seed=1)
             reduced = out_of_fold(raw[:, keep], label, build, seed=1)

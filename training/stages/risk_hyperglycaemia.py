@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -311,21 +312,25 @@ def card(figures: dict[str, Any], candidate: Candidate) -> str:
 def main() -> None:
     """Run the stage."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpora", type=Path, required=True)
+    parser.add_argument("--corpora", type=Path, default=os.environ.get("XINGLIN_CORPORA"), help="folder of the research corpora")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--reports", type=Path, default=Path("reports"))
     parser.add_argument("--out", type=Path, default=Path("models/released/hyperglycaemia"))
     parser.add_argument("--tiny", action="store_true", help="a few hundred rows, one repeat: the pipeline's own test")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if options.corpora is None:
+        log.warning("no corpora (XINGLIN_CORPORA): nothing is trained, what was released stays")
+        return
+    corpora = Path(options.corpora)
     threadpool_limits(1)  # small data: more threads only wait for each other on busy cores
     parameters = load_block(RiskParameters, "risk", options.params).hyperglycaemia
-    panel = load_tianchi(options.corpora)
+    panel = load_tianchi(corpora)
     if options.tiny:
         rows = np.random.default_rng(0).permutation(len(panel.label))[:800]
         panel = Panel(panel.raw[rows], panel.label[rows], panel.glucose[rows], panel.group[rows], panel.day[rows], panel.features, panel.source_hash)
         parameters = parameters.model_copy(update={"outer_repeats": 1, "inner_folds": 3, "penalties": (0.1,), "bootstrap": 50})
-    with run_of("risk_hyperglycaemia", parameters.model_dump(), inputs={"tianchi": options.corpora / "risk/tianchi_glucose/tianchi_glucose_dev.csv.gz"}) as run:
+    with run_of("risk_hyperglycaemia", parameters.model_dump(), inputs={"tianchi": corpora / "risk/tianchi_glucose/tianchi_glucose_dev.csv.gz"}) as run:
         repeats, chosen = nested(panel, parameters)
         figures: dict[str, Any] = {"chosen": summary(panel, repeats, parameters), "settings_chosen": chosen}
         figures["families"] = {}
