@@ -51,7 +51,9 @@ _LABELS: tuple[Assertion, ...] = ("present", "absent", "possible", "family", "hi
 _CLINICAL = frozenset({"symptom", "sign", "disease"})
 _DIAGNOSTIC = frozenset({"disease"})
 _JOIN = re.compile(r"[、及和与或/\s\"“”‘’()（）+＋]|以及|并|等|或者|伴|合并|继发|，|,")
-_BARE_BREAK = re.compile(r"承认|渐|重|加剧|仍|偶|明显|然|却|则|时|起|测|\d|天|年|月|来诊|就诊|出现|有|无|未|可|患|诊断|服|予|行|吸烟|饮酒|现|今|但|已|因")
+_BARE_BREAK = re.compile(
+    r"待|疑|可能|[?？]|承认|渐|重|加剧|仍|偶|明显|然|却|则|时|起|测|\d|天|年|月|来诊|就诊|出现|有|无|未|可|患|诊断|服|予|行|吸烟|饮酒|现|今|但|已|因"
+)
 _ONGOING = re.compile(
     r"反复|间断|经常|时有|常有|多年|一直|至今|长期|规律服|口服|服用|控制|仍|现|目前|每年|每逢|持续|遗留|遗有|\d+\s?(?:余|多)?\s?年|[一二三四五六七八九十]+(?:余|多)?年|半年"
 )
@@ -265,16 +267,23 @@ class AssertionRules:
     def _cues(self, page: _Page, trie: Trie[tuple[_Cue, ...]]) -> list[_Found]:
         """The cues of one direction; one that runs into a mention is cut back to what stands before it (无尿|频)."""
         cues: list[_Found] = []
-        for start, end, meanings in trie.find(page.text):
-            if page.inside_mention(start, end):
-                index = bisect_right(page.mention_starts, start)
-                if index and page.mentions[index - 1][1] > start:
-                    continue
-                shorter = trie.longest_at(page.text[: page.mention_starts[index]], start)
-                if shorter is None:
-                    continue
-                end, meanings = shorter
-            cues += [_Found(start, end, cue) for cue in meanings if cue.kind != "pseudo"]
+        text, length = page.text, len(page.text)
+        position = mention = 0
+        while position < length:
+            while mention < len(page.mentions) and page.mentions[mention][1] <= position:
+                mention += 1
+            following = page.mentions[mention] if mention < len(page.mentions) else (length, length)
+            if following[0] <= position:
+                position = following[1]
+                continue
+            hit = trie.longest_at(text, position)
+            if hit is not None and hit[0] > following[0]:
+                hit = trie.longest_at(text[: following[0]], position)
+            if hit is None:
+                position += 1
+                continue
+            cues += [_Found(position, hit[0], cue) for cue in hit[1] if cue.kind != "pseudo"]
+            position = hit[0]
         return cues
 
     def _in_cue(self, page: _Page, start: int, end: int) -> bool:
@@ -641,6 +650,8 @@ class AssertionRules:
             told = _YEARS_AGO.match(rest)
             if told is not None:
                 return Decision("historical", (mention.end, mention.end + told.end()), False, "years_ago")
+            if re.search(r"周前(?:患|有|因|得)?$", before):
+                return Decision("historical", None, False, "weeks_ago")
             ago = _YEARS_AGO.search(before)
             if ago is not None and not _ONGOING.search(rest):
                 return Decision("historical", (low + ago.start(), low + ago.end()), False, "years_ago")
