@@ -109,7 +109,7 @@ class Grader:
         rows = [row_of(request) for request in requests]
         sheet = sheet_of_rows(rows)
         derive(sheet, egfr_equation=chosen.egfr_equation)
-        graded = {name: grade_sheet(instrument, sheet, chosen.editions.get(name)) for name, instrument in instruments().items()}
+        graded = {name: grade_sheet(instrument, sheet, chosen.editions.get(name), always=False) for name, instrument in instruments().items()}
         shown = {name: self._shown(result, sheet, chosen, asked=only is not None and name in only) for name, result in graded.items()}
         _limit_errors(rows, sheet)
         return [self._resident(request, row, index, sheet, graded, shown, chosen, follow_up_only=only is not None) for index, (request, row) in enumerate(zip(requests, rows, strict=True))]

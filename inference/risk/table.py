@@ -7,7 +7,7 @@ answered: `errors` names the fields that could not be used.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -159,7 +159,7 @@ def _gated(result: Graded, sheet: Sheet) -> Graded:
         lacks = fact_denied(sheet, key)
         if lacks is not None:
             status = np.where((status == OK) & lacks, np.int8(NOT_APPLICABLE), status)
-    return result if status is result.status else Graded(result.instrument, result.edition, status, result.fields, result.outputs, result.warned, result.doubtful)
+    return result if status is result.status else replace(result, status=status)
 
 
 STATUS_NAMES = pa.array(STATUSES)
@@ -222,7 +222,7 @@ def graded_batch(block: pa.RecordBatch, first_row: int, layout: Layout, chosen: 
     for name, result in graded.items():
         ok = result.status == OK
         arrays[f"{name}.status"] = pa.DictionaryArray.from_arrays(pa.array(result.status), STATUS_NAMES)
-        arrays[f"{name}.fields"] = _masks(dict(result.fields), block.num_rows)
+        arrays[f"{name}.fields"] = _masks(result.fields(), block.num_rows)
         for output, column in result.outputs.items():
             arrays[f"{name}.{output}"] = _output(column, ok)
         if _may_doubt(result.instrument):

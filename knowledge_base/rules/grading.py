@@ -299,15 +299,31 @@ def _in_unit(values: Floats, given: Floats, unit: str | Categories | None, spec:
 
 @dataclass(frozen=True)
 class Graded:
-    """One instrument over many rows: status codes, the fields they name, output columns (meaningful where status is ok)."""
+    """One instrument over many rows: status codes, output columns (meaningful where status is ok), and for each input where
+    it is bad, missing, a likely unit slip, or unusual."""
 
     instrument: Instrument
     edition: str
     status: npt.NDArray[np.int8]
-    fields: Mapping[str, Bools]
     outputs: Mapping[str, Column]
+    bad: Mapping[str, Bools]
+    missing: Mapping[str, Bools]
+    slips: Mapping[str, Bools]
     warned: Mapping[str, Bools]
     doubtful: Bools
+
+    def _named(self, status: int) -> Mapping[str, Bools]:
+        return {IMPLAUSIBLE: self.bad, MISSING: self.missing, SOFT_ALARM: self.slips}.get(status, {})
+
+    def fields(self) -> dict[str, Bools]:
+        """For each input, the rows whose status names it."""
+        found: dict[str, Bools] = {}
+        for code in (IMPLAUSIBLE, MISSING, SOFT_ALARM):
+            rows = self.status == code
+            if rows.any():
+                for name, where in self._named(code).items():
+                    found[name] = found[name] | (where & rows) if name in found else where & rows
+        return found
 
     def row(self, index: int) -> dict[str, Any]:
         """The output of a row, in the contract's field names."""
@@ -317,15 +333,15 @@ class Graded:
             for name, column in self.outputs.items():
                 output[name] = column.at(index)
         elif status != NOT_APPLICABLE:
-            output["fields"] = sorted(name for name, where in self.fields.items() if where[index])
+            output["fields"] = sorted(name for name, where in self._named(status).items() if where[index])
         warned = sorted(name for name, where in self.warned.items() if where[index])
         if warned and status in (OK, NOT_APPLICABLE):
             output["warnings"] = warned
         return output
 
 
-def grade_sheet(instrument: Instrument, sheet: Sheet, edition: str | None = None) -> Graded:
-    """Grade every row of a sheet with one instrument."""
+def grade_sheet(instrument: Instrument, sheet: Sheet, edition: str | None = None, *, always: bool = True) -> Graded:
+    """Grade every row of a sheet with one instrument; `always=False` leaves the outputs out where no row can be computed."""
     edition = edition or instrument.edition
     size = sheet.size
     parsed = {spec.name: sheet.column(instrument, spec) for spec in instrument.inputs}
@@ -360,15 +376,14 @@ def grade_sheet(instrument: Instrument, sheet: Sheet, edition: str | None = None
                 slips[name] = slips[name] | where
         any_slip = _any(slips.values(), size)
         outside = np.zeros(size, dtype=bool) if instrument.outside is None else instrument.outside(inputs)
-        status = np.select([any_bad, any_missing, any_slip, outside], [IMPLAUSIBLE, MISSING, SOFT_ALARM, NOT_APPLICABLE], default=OK).astype(np.int8)
-        outputs = dict(instrument.compute(inputs))
-        doubtful = np.full(size, instrument.confidence != "H") if instrument.doubts is None else instrument.doubts(inputs, outputs)
-    fields = {
-        spec.name: np.select([status == IMPLAUSIBLE, status == MISSING, status == SOFT_ALARM], [bad[spec.name], missing.get(spec.name, sheet._none), slips[spec.name]], default=False)
-        for spec in instrument.inputs
-    }
+        status = np.full(size, OK, dtype=np.int8)
+        for where, settled in ((outside, NOT_APPLICABLE), (any_slip, SOFT_ALARM), (any_missing, MISSING), (any_bad, IMPLAUSIBLE)):
+            status[where] = settled
+        needed = always or bool((status == OK).any())
+        outputs = dict(instrument.compute(inputs)) if needed else {}
+        doubtful = instrument.doubts(inputs, outputs) if needed and instrument.doubts is not None else np.full(size, instrument.confidence != "H")
     warned = {name: column.soft for name, column in parsed.items() if column.soft.any()}
-    return Graded(instrument, edition, status, fields, outputs, warned, doubtful)
+    return Graded(instrument, edition, status, outputs, bad, missing, slips, warned, doubtful)
 
 
 def _any(masks: Iterable[Bools], size: int) -> Bools:
