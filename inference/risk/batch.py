@@ -35,14 +35,15 @@ _worker: dict[str, Any] = {}
 
 
 class _Broken:
-    """Lines of a CSV with a wrong number of fields: kept by number, answered at the end of their block."""
+    """Lines of a CSV with a wrong number of fields: (id, what is wrong). They are answered after all readable rows."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
 
     def __call__(self, row: Any) -> str:
         first = str(row.text or "").split(",", 1)[0].strip().strip('"')
-        self.lines.append((first, f"列数不对：应有{row.expected_columns}列，实有{row.actual_columns}列"))
+        where = "" if row.number is None else f"第{row.number}行"
+        self.lines.append((first, f"{where}列数不对：应有{row.expected_columns}列，实有{row.actual_columns}列"))
         return "skip"
 
 
@@ -64,7 +65,8 @@ def _blocks(source: Path, names: Sequence[str], rows: int, broken: _Broken) -> I
         source,
         read_options=pacsv.ReadOptions(block_size=CSV_BLOCK_BYTES, use_threads=False, column_names=list(names), skip_rows=1, encoding="utf8"),
         parse_options=pacsv.ParseOptions(invalid_row_handler=broken, newlines_in_values=False),
-        convert_options=pacsv.ConvertOptions(column_types={name: pa.string() for name in names}, strings_can_be_null=True),
+        # Bytes first: a cell that is not UTF-8 costs that cell, not the file.
+        convert_options=pacsv.ConvertOptions(column_types={name: pa.binary() for name in names}, strings_can_be_null=True),
     )
     waiting: list[pa.RecordBatch] = []
     held = 0
@@ -75,10 +77,21 @@ def _blocks(source: Path, names: Sequence[str], rows: int, broken: _Broken) -> I
             held += take
             batch = batch.slice(take)
             if held == rows:
-                yield pa.Table.from_batches(waiting).combine_chunks().to_batches()[0]
+                yield _as_text(pa.Table.from_batches(waiting).combine_chunks().to_batches()[0])
                 waiting, held = [], 0
     if held:
-        yield pa.Table.from_batches(waiting).combine_chunks().to_batches()[0]
+        yield _as_text(pa.Table.from_batches(waiting).combine_chunks().to_batches()[0])
+
+
+def _as_text(block: pa.RecordBatch) -> pa.RecordBatch:
+    """Byte columns as text; bytes that are not UTF-8 become the replacement character, which no number or token holds."""
+    columns = []
+    for column in block.columns:
+        try:
+            columns.append(column.cast(pa.string()))
+        except pa.ArrowInvalid:
+            columns.append(pa.array([None if value is None else value.decode("utf-8", "replace") for value in column.to_pylist()], pa.string()))
+    return pa.RecordBatch.from_arrays(columns, names=block.schema.names)
 
 
 def _start(layout: Layout, policy_name: str) -> None:
@@ -96,23 +109,23 @@ def _write_part(folder: Path, number: int, batch: pa.RecordBatch, counts: dict[s
     os.replace(facts.with_suffix(".json.new"), facts)
 
 
-def _grade_part(folder: str, number: int, first_row: int, payload: bytes, broken: list[tuple[str, str]]) -> int:
+def _grade_part(folder: str, number: int, first_row: int, payload: bytes) -> int:
     """Grade one block in a worker and store it."""
     layout, chosen = _worker["layout"], _worker["policy"]
     with pa.ipc.open_stream(payload) as stream:
         block = stream.read_next_batch()
     batch, sheet, graded = graded_batch(block, first_row, layout, chosen)
-    counts = block_summary(block, sheet, graded, layout, batch.column("errors"))
-    if broken:
-        extra = {name: pa.nulls(len(broken), batch.schema.field(name).type) for name in batch.schema.names}
-        extra["errors"] = pa.array([text for _, text in broken], pa.string())
-        if "id" in extra:
-            extra["id"] = pa.array([ident for ident, _ in broken], pa.string())
-        rows = pa.RecordBatch.from_arrays([extra[name].cast(batch.schema.field(name).type) for name in batch.schema.names], schema=batch.schema)
-        batch = pa.Table.from_batches([batch, rows]).combine_chunks().to_batches()[0]
-        counts["unreadable"] = len(broken)
-    _write_part(Path(folder), number, batch, counts)
+    _write_part(Path(folder), number, batch, block_summary(block, sheet, graded, layout, batch.column("errors")))
     return number
+
+
+def _unreadable(schema: pa.Schema, lines: Sequence[tuple[str, str]]) -> pa.RecordBatch:
+    """Answers to the lines that could not be read: an id where there was one, and what is wrong."""
+    columns = {field.name: pa.nulls(len(lines), field.type) for field in schema}
+    columns["errors"] = pa.array([text for _, text in lines], pa.string())
+    if "id" in columns:
+        columns["id"] = pa.array([ident for ident, _ in lines], pa.string())
+    return pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
 
 
 def _identity(source: Path, rows: int, chosen: Policy, names: Sequence[str]) -> dict[str, Any]:
@@ -180,13 +193,19 @@ def grade_file(
         names = _header(source)
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise XinglinError("invalid-input", f"{source.name}：读不出表头，请存为 UTF-8 的 CSV 或 Parquet。") from error
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise XinglinError("invalid-input", f"{source.name}：列名重复：{'、'.join(twice)}。")
     layout = layout_of(names, only)
     if not layout.runnable:
         raise XinglinError("invalid-input", f"{source.name}：表中没有足够的已知列，例如 sbp、dbp、age_y、sex。")
     folder = out.with_name(out.name + ".parts")
     _prepare(folder, _identity(source, block_rows, chosen, names))
-    numbers = _grade_parts(source, names, folder, layout, chosen, workers, block_rows)
-    total = _collect(folder, numbers, out)
+    try:
+        numbers, broken = _grade_parts(source, names, folder, layout, chosen, workers, block_rows)
+    except pa.ArrowInvalid as error:
+        raise XinglinError("invalid-input", f"{source.name}：文件损坏或不是声明的格式，读到一半停下；修复后重跑会接着做。") from error
+    total = _collect(folder, numbers, broken, out)
     answer = total.as_dict(layout.lacking)
     path = summary or out.with_name(out.name + ".summary.json")
     path.write_text(json.dumps(answer, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -224,7 +243,7 @@ class _Here:
         return future
 
 
-def _grade_parts(source: Path, names: Sequence[str], folder: Path, layout: Layout, chosen: Policy, workers: int, block_rows: int) -> int:
+def _grade_parts(source: Path, names: Sequence[str], folder: Path, layout: Layout, chosen: Policy, workers: int, block_rows: int) -> tuple[int, list[tuple[str, str]]]:
     broken = _Broken()
     first_row, number, done = 1, 0, 0
     pending: deque[Future[int]] = deque()
@@ -232,9 +251,8 @@ def _grade_parts(source: Path, names: Sequence[str], folder: Path, layout: Layou
     pool = _Here() if workers == 1 else ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start, initargs=(layout, chosen.name))
     with pool:
         for block in _blocks(source, names, block_rows, broken):
-            lines, broken.lines = broken.lines, []
             if not (folder / f"{number:06d}.json").is_file():
-                pending.append(pool.submit(_grade_part, str(folder), number, first_row, _payload(block), lines))
+                pending.append(pool.submit(_grade_part, str(folder), number, first_row, _payload(block)))
             # At most two blocks wait for each worker: memory stays flat however long the file is.
             while len(pending) > 2 * workers or (pending and workers == 1):
                 pending.popleft().result()
@@ -248,7 +266,7 @@ def _grade_parts(source: Path, names: Sequence[str], folder: Path, layout: Layou
             _progress(done)
     if sys.stderr.isatty() and done:
         print(file=sys.stderr)
-    return number
+    return number, broken.lines
 
 
 def _progress(done: int) -> None:
@@ -256,11 +274,11 @@ def _progress(done: int) -> None:
         print(f"\r已完成 {done} 块", end="", file=sys.stderr, flush=True)
 
 
-def _collect(folder: Path, numbers: int, out: Path) -> Summary:
+def _collect(folder: Path, numbers: int, broken: Sequence[tuple[str, str]], out: Path) -> Summary:
     """Write the final table from the parts, in order, and add up their counts."""
     total = Summary()
     if numbers == 0:
-        raise XinglinError("invalid-input", "表中没有数据行。")
+        raise XinglinError("invalid-input", "表中没有可读的数据行。")
     with pa.ipc.open_file(str(folder / "000000.arrow")) as first:
         schema = first.schema
     with _sink(out, schema) as write:
@@ -268,4 +286,7 @@ def _collect(folder: Path, numbers: int, out: Path) -> Summary:
             with pa.ipc.open_file(str(folder / f"{number:06d}.arrow")) as part:
                 write(part.get_batch(0))
             total.add(json.loads((folder / f"{number:06d}.json").read_text(encoding="utf-8")))
+        if broken:
+            write(_unreadable(schema, broken))
+    total.unreadable = len(broken)
     return total

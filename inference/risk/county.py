@@ -128,7 +128,6 @@ class Summary:
         """Add a block's counts."""
         self.rows += block["rows"]
         self.rows_with_errors += block["rows_with_errors"]
-        self.unreadable += block.get("unreadable", 0)
         for place, counts in block["townships"].items():
             self.sizes[place] += counts["n"]
             for name, pair in counts.items():

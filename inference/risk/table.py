@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from inference.risk.rows import FACTS, inputs_by_name
 from knowledge_base.rules import Graded, Instrument, Sheet, grade_sheet, instruments
 from knowledge_base.rules.derived import derive, fact_denied
-from knowledge_base.rules.grading import NOT_APPLICABLE, OK, STATUSES, Categories
+from knowledge_base.rules.grading import NOT_APPLICABLE, OK, STATUSES, Categories, objects
 from knowledge_base.rules.instrument import Bools, Column, flag
 from knowledge_base.rules.policy import Policy
 from knowledge_base.rules.record_names import record_names
@@ -115,6 +115,8 @@ def _raw(column: pa.Array, name: str) -> npt.NDArray[Any] | Categories:
     if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         numbers: npt.NDArray[Any] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
         return numbers
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+        return Categories.of(objects([None if value is None else repr(value) for value in column.to_pylist()]))
     texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
     texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
     spec = inputs_by_name().get(name)

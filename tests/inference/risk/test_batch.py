@@ -88,6 +88,20 @@ def test_every_row_of_a_bad_csv_is_answered(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out.csv.summary.json").read_text(encoding="utf-8")) == summary
 
 
+def test_bytes_that_are_no_text_cost_their_cell(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_bytes("﻿id,sbp,dbp,township\n1,150,90,东镇\n".encode() + b"2,16\xff,90,\xb6\xab\xd5\xf2\n3,120,70,\n")
+    grade_file(source, tmp_path / "out.parquet")
+    rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [row["bp_grade.status"] for row in rows] == ["ok", "implausible", "ok"]
+
+
+def test_columns_of_a_strange_kind_are_named(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": [1, 2], "sbp": [[150], [120]], "dbp": [90, 80]}), tmp_path / "in.parquet")
+    grade_file(tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert pq.read_table(tmp_path / "out.parquet").column("errors").to_pylist() == ["sbp:implausible", "sbp:implausible"]
+
+
 def test_a_run_that_was_cut_off_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pq.write_table(residents(200, seed=1), tmp_path / "in.parquet")
     whole = grade_file(tmp_path / "in.parquet", tmp_path / "whole.parquet", block_rows=50)
@@ -105,9 +119,9 @@ def test_a_run_that_was_cut_off_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
     stamps: dict[str, int] = {}
     original = batch._collect
 
-    def noted(folder: Path, numbers: int, out: Path) -> Any:
+    def noted(folder: Path, *rest: Any) -> Any:
         stamps.update({path.name: path.stat().st_mtime_ns for path in folder.glob("*.arrow")})
-        return original(folder, numbers, out)
+        return original(folder, *rest)
 
     monkeypatch.setattr(batch, "_collect", noted)
     assert grade_file(tmp_path / "in.parquet", tmp_path / "out.parquet", block_rows=50) == whole
@@ -125,6 +139,12 @@ def test_names_that_two_instruments_share_go_to_the_one_that_fits(tmp_path: Path
 def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(XinglinError):
         grade_file(tmp_path / "none.csv", tmp_path / "o.csv")
+    (tmp_path / "twice.csv").write_text("id,sbp,sbp,dbp\n1,150,150,90\n", encoding="utf-8")
+    with pytest.raises(XinglinError, match="重复"):
+        grade_file(tmp_path / "twice.csv", tmp_path / "o.csv")
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1 torn")
+    with pytest.raises(XinglinError):
+        grade_file(tmp_path / "torn.parquet", tmp_path / "o.csv")
     (tmp_path / "x.csv").write_text("id,colour\n1,red\n", encoding="utf-8")
     with pytest.raises(XinglinError):
         grade_file(tmp_path / "x.csv", tmp_path / "o.csv")
