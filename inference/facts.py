@@ -62,7 +62,10 @@ def measured_findings(kb: KnowledgeBase) -> dict[str, list[tuple[str, dict[str, 
 
 
 def _numbers(measurement: Measurement) -> tuple[float, ...]:
-    value = measurement.canonical_value if measurement.canonical_value is not None else measurement.value
+    value = measurement.canonical_value
+    if value is None or measurement.flag == "implausible":
+        # Hb 13 without a unit, or a value that cannot be: shown to the doctor, no ground for a finding
+        return ()
     return tuple(float(v) for v in value) if isinstance(value, tuple) else (float(value),)
 
 

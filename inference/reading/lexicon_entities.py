@@ -30,7 +30,8 @@ class Named:
     type: EntityType
     concept: Concept | None = None
     chronic: bool | None = None
-    exposure: bool = False
+    background: bool = False
+    """A history or exposure finding: what ranking knows, no mention that a record shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def collect_names(knowledge: Any, fold: Callable[[str], str]) -> dict[str, tuple
         add(disease.names, named)
     for finding in knowledge.findings.values():
         concept = Concept(kind="finding", id=finding.id, name=finding.name)
-        named = Named(FINDING_TYPES[finding.kind], concept, exposure=finding.kind == "exposure")
+        named = Named(FINDING_TYPES[finding.kind], concept, background=finding.kind in ("history", "exposure"))
         by_name.setdefault(fold(finding.name), named)
         names_of = finding.names
         if finding.kind == "history":
@@ -118,17 +119,43 @@ def collect_names(knowledge: Any, fold: Callable[[str], str]) -> dict[str, tuple
     return names
 
 
+def _is_unit(text: str, written: str | None, start: int, end: int) -> bool:
+    """Whether a short Latin name is no abbreviation here: written small, or behind a number (16mg, MG)."""
+    if end - start > 3 or not text[start:end].isascii():
+        return False
+    if start and (text[start - 1].isdigit() or text[start - 1] == "/"):
+        return True
+    return written is None or not written[start:end].isupper()
+
+
 class LexiconReader:
-    """Finds the names of the knowledge base in folded text."""
+    """Finds the names of the knowledge base in folded text.
+
+    Names of history and exposure findings (母亲高血压, 接触牛羊) are looked for apart: they tell the ranker something, and
+    must not swallow the disease inside them.
+    """
 
     def __init__(self, knowledge: Any, fold: Callable[[str], str]) -> None:
         """Compile the names of a `KnowledgeBase`, folded as the texts will be."""
         self.names = collect_names(knowledge, fold)
         nothing: dict[str, tuple[Named, ...]] = {fold(word): () for word in knowledge.lexicon["terms"]["not_entities"]}
-        self._trie: Trie[tuple[Named, ...]] = Trie({**nothing, **self.names} | {word: () for word in nothing if word not in self.names})
+        plain = {name: tuple(n for n in named if not n.background) for name, named in self.names.items()}
+        behind = {name: tuple(n for n in named if n.background) for name, named in self.names.items()}
+        self._trie: Trie[tuple[Named, ...]] = Trie({**nothing, **{name: named for name, named in plain.items() if named}})
+        self._behind: Trie[tuple[Named, ...]] = Trie({name: named for name, named in behind.items() if named})
 
-    def __call__(self, text: str) -> list[Match]:
-        """Leftmost-longest names of folded text, in order."""
+    def __call__(self, text: str, written: str | None = None) -> list[Match]:
+        """Leftmost-longest names of folded text, in order.
+
+        Args:
+            text: the folded text.
+            written: the same text with its capitals; without it short Latin abbreviations are not found.
+        """
+        found = [Match(start, end, named) for start, end, named in self._behind.find(text)]
+        found += self._plain(text, written)
+        return sorted(found, key=lambda match: (match.start, match.end))
+
+    def _plain(self, text: str, written: str | None) -> list[Match]:
         found: list[Match] = []
         position, length = 0, len(text)
         longest = self._trie.longest_at
@@ -144,7 +171,7 @@ class LexiconReader:
                 if behind is not None and behind[0] > end:
                     position += 1
                     continue
-            if named and not self._is_part(text, position, end, named):
+            if named and not self._is_part(text, position, end, named) and not _is_unit(text, written, position, end):
                 found.append(Match(position, end, named))
             position = end
         return found

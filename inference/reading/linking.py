@@ -29,7 +29,7 @@ class Linker:
 
     def __init__(self, names: Mapping[str, tuple[Named, ...]], aliases: Mapping[str, Any], fold: Callable[[str], str]) -> None:
         """Take the names of `LexiconReader` and the `aliases` of `lexicon/terms.yaml`."""
-        self._names = {name: tuple(n for n in named if n.concept is not None) for name, named in names.items()}
+        self._names = {name: tuple(n for n in named if n.concept is not None and not n.background) for name, named in names.items()}
         self._names = {name: named for name, named in self._names.items() if named}
         self._fold = fold
         self._equal = [tuple(pair) for pair in aliases["equal"]]

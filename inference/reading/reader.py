@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 from data_contracts.record import Record
@@ -77,7 +78,8 @@ class Reader:
         taken: set[tuple[int, int]] = set()
         for span in spans:
             kind = cast(EntityType, span.type)
-            same = [draft for draft in by_place.get((span.start, span.end), ()) if draft.type == kind or {draft.type, kind} <= _CLINICAL]
+            here = [draft for draft in by_place.get((span.start, span.end), ()) if not draft.background]
+            same = [draft for draft in here if draft.type == kind or {draft.type, kind} <= _CLINICAL]
             if same:
                 concepts = tuple(concept for draft in same for concept in draft.concepts)
                 chronic = any(draft.chronic for draft in same) or None
@@ -90,10 +92,9 @@ class Reader:
                 covered.append((span.start, span.end))
         covered.sort()
         for draft in lexicon:
-            if (draft.start, draft.end) in taken or not draft.concepts:
+            if not draft.concepts or (not draft.background and (draft.start, draft.end) in taken):
                 continue
-            inside = _overlaps(covered, draft.start, draft.end)
-            drafts.append(Draft(draft.start, draft.end, draft.type, draft.concepts, draft.chronic, draft.hidden or inside))
+            drafts.append(replace(draft, hidden=draft.hidden or _overlaps(covered, draft.start, draft.end)))
             probabilities.append(None)
         decisions = [_decide(rule, learned) for rule, learned in zip(self.rules.judge(page, drafts), probabilities, strict=True)]
         return self.rules.entities(page, drafts, decisions)

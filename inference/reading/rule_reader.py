@@ -9,8 +9,8 @@ from data_contracts.record import GivenDiagnosis, Record, split_diagnoses
 from data_contracts.spans import Span
 from data_contracts.structure import Concept, Duration, Entity, EntityType, Measurement, Section
 from inference.reading.assertion import AssertionRules, Decision, Mention
-from inference.reading.durations import DurationGrammar
 from inference.reading.compounds import CompoundReader
+from inference.reading.durations import DurationGrammar
 from inference.reading.lexicon_entities import FINDING_TYPES, LexiconReader, Match
 from inference.reading.linking import Linker
 from inference.reading.measurements import FoundMeasurement, MeasurementGrammar
@@ -37,6 +37,11 @@ class Page:
     given_section: str | None
     sections: tuple[Section, ...]
     subjects: list[Subject]
+    headings: tuple[tuple[int, int], ...] = ()
+
+    def in_heading(self, start: int, end: int) -> bool:
+        """Whether a stretch overlaps a heading (过敏史：)."""
+        return any(low < end and start < high for low, high in self.headings)
 
     def span(self, start: int, end: int) -> Span:
         """The span as answers carry it."""
@@ -74,6 +79,7 @@ class Draft:
     concepts: tuple[Concept, ...] = ()
     chronic: bool | None = None
     hidden: bool = False
+    background: bool = False
 
 
 class RuleReader:
@@ -90,7 +96,7 @@ class RuleReader:
         self.lexicon = LexiconReader(knowledge, self.normalise)
         self.compounds = CompoundReader(knowledge.findings, self.normalise)
         self.linker = Linker(self.lexicon.names, lexicon["terms"]["aliases"], self.normalise)
-        self._find_sections = SectionFinder(lexicon["sections"])
+        self.find_sections = SectionFinder(lexicon["sections"])
 
     # -- preparing -------------------------------------------------------------------------------------------------
 
@@ -103,8 +109,8 @@ class RuleReader:
     def _page(self, text: str, section: str | None) -> Page:
         compacted = compact(text)
         folded = self.normalise(compacted.text)
-        sections = self._find_sections(folded) if section is None else ()
-        return Page(text, compacted, folded, section, sections, self.assertion.subjects(folded))
+        sections, headings = self.find_sections(folded) if section is None else ((), ())
+        return Page(text, compacted, folded, section, sections, self.assertion.subjects(folded), headings)
 
     # -- mentions --------------------------------------------------------------------------------------------------
 
@@ -140,6 +146,8 @@ class RuleReader:
         """Entities with their concepts, one per concept, each with whether it is hidden."""
         found: list[tuple[Entity, bool]] = []
         for draft, decision in sorted(zip(drafts, decisions, strict=True), key=lambda pair: (pair[0].start, pair[0].end)):
+            if draft.background:
+                decision = _of_background(draft, decision)
             span = page.span(draft.start, draft.end)
             cue = None if decision.cue is None else page.span(*decision.cue)
             for concept in draft.concepts or (None,):
@@ -226,23 +234,24 @@ class RuleReader:
         return found
 
 
+def _of_background(draft: Draft, decision: Decision) -> Decision:
+    """A history or exposure finding is itself about the past or the family: then it is there (阑尾切除史, 母亲高血压)."""
+    own_cue = decision.cue is None or decision.cue[0] >= draft.start
+    if decision.label == "historical" or (decision.label == "family" and own_cue):
+        return Decision("present", decision.cue, decision.certain, decision.rule)
+    return decision
+
+
 def drafts_of(match: Match) -> list[Draft]:
     """The drafts of a name: one per type, with the concepts of that type."""
     drafts: dict[EntityType, Draft] = {}
     for named in match.named:
         concepts = (named.concept,) if named.concept is not None else ()
         before = drafts.get(named.type)
-        if before is None:
-            drafts[named.type] = Draft(match.start, match.end, named.type, concepts, named.chronic, named.exposure)
-        else:
-            drafts[named.type] = Draft(
-                match.start,
-                match.end,
-                named.type,
-                before.concepts + concepts,
-                before.chronic or named.chronic,
-                before.hidden and named.exposure,
-            )
+        if before is not None:
+            concepts = before.concepts + concepts
+        chronic = named.chronic or (before.chronic if before is not None else None)
+        drafts[named.type] = Draft(match.start, match.end, named.type, concepts, chronic, named.background, named.background)
     return list(drafts.values())
 
 

@@ -29,10 +29,13 @@ class SectionFinder:
         self._letter_sections: Mapping[str, str] = table["letters"]
         self._quick = re.compile(rf"[:【\[(<]|{bare}")
 
-    def __call__(self, text: str) -> tuple[Section, ...]:
-        """The sections of folded text: each from the end of its heading to the next heading, without outer white space."""
+    def __call__(self, text: str) -> tuple[tuple[Section, ...], tuple[tuple[int, int], ...]]:
+        """The sections of folded text, each from the end of its heading to the next heading without outer white space.
+
+        Beside them the places of all headings, those of empty sections too.
+        """
         if not self._quick.search(text):
-            return ()
+            return (), ()
         marks = [(m.start(), m.end(), self._name_of[re.sub(" ", "", m["boxed"] or m["coloned"])]) for m in self._heading.finditer(text)]
         marks += [(m.start(), m.end(), self._name_of[m["bare"]]) for m in self._bare.finditer(text)]
         letters = [(m.start(), m.end(), self._letter_sections[m["letter"]]) for m in self._letters.finditer(text)]
@@ -47,7 +50,7 @@ class SectionFinder:
                 stop -= 1
             if stop > end:
                 sections.append(Section(name=name, start=end, end=stop))
-        return tuple(sections)
+        return tuple(sections), tuple((start, end) for start, end, _ in marks)
 
 
 def section_at(sections: tuple[Section, ...], position: int) -> str | None:

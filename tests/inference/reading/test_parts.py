@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 
 from data_contracts.record import Patient, Record
+from inference.reading.lexicon_entities import LexiconReader, Named
 from inference.reading.patient import read_patient
 from inference.reading.reader import Reader
 from inference.reading.rule_reader import RuleReader
+from inference.reading.trie import Trie
+from knowledge_base.compiled import KnowledgeBase
 
 
 def sections(rules: RuleReader, text: str) -> list[tuple[str, str]]:
-    return [(s.name, text[s.start : s.end]) for s in rules._find_sections(rules.normalise(text))]
+    return [(s.name, text[s.start : s.end]) for s in rules.find_sections(rules.normalise(text))[0]]
 
 
 def test_sections_by_heading(rules: RuleReader) -> None:
@@ -102,6 +105,14 @@ def test_names_inside_other_words_are_none(rules: RuleReader) -> None:
 def test_history_alias_leaves_the_disease_as_mention(rules: RuleReader) -> None:
     text = "高血压10年"
     assert [text[m.start : m.end] for m in rules.lexicon(text)] == ["高血压"]
+
+
+def test_short_abbreviations_are_no_units(rules: RuleReader, knowledge: KnowledgeBase) -> None:
+    names = LexiconReader(knowledge, rules.normalise)
+    names._trie = Trie({"mg": (Named("disease"),)})
+    assert names("crp 16mg/l", "CRP 16mg/L") == []
+    assert names("诊断mg", "诊断mg") == []
+    assert [m.start for m in names("诊断mg", "诊断MG")] == [2]
 
 
 def test_links(rules: RuleReader) -> None:
