@@ -20,6 +20,8 @@ FINDING_TYPES: Mapping[str, EntityType] = {
 }
 _AFTER_NAME = re.compile(r"(?:科|门诊|病房|医院|中心|疫苗|防治所|专家|协会|知识|药物|用药|药(?!物?过敏))")
 _DISEASE_HISTORY = re.compile(r"(?:病?史|病史?|\d+年|多年|既往|有|患者)+$|^(?:既往|有|患)+")
+_SIDES = {"前": "天日周月年时之以期", "后": "天日周月年时之以术餐饭产"}
+"""3天前胸痛 speaks of the chest, not of its front: what stands before 前 and 后 makes them words of time."""
 _NEGATORS = frozenset("无不未没非")
 
 
@@ -161,7 +163,7 @@ class LexiconReader:
         longest = self._trie.longest_at
         while position < length:
             hit = longest(text, position)
-            if hit is None:
+            if hit is None or (position and text[position] in _SIDES and text[position - 1] in _SIDES[text[position]]):
                 position += 1
                 continue
             end, named = hit

@@ -246,7 +246,7 @@ def drafts_of(match: Match) -> list[Draft]:
     """The drafts of a name: one per type, with the concepts of that type."""
     drafts: dict[EntityType, Draft] = {}
     for named in match.named:
-        concepts = (named.concept,) if named.concept is not None else ()
+        concepts: tuple[Concept, ...] = (named.concept,) if named.concept is not None else ()
         before = drafts.get(named.type)
         if before is not None:
             concepts = before.concepts + concepts

@@ -43,7 +43,7 @@ def knowledge() -> KnowledgeBase:
     findings = {
         "fever": _finding("发热", ["发烧", "烧起来"]),
         "cough": _finding("咳嗽", []),
-        "chest_pain": _finding("胸痛", ["胸口疼"]),
+        "chest_pain": _finding("胸痛", ["胸口疼", "前胸痛"]),
         "headache": _finding("头痛", ["头疼"]),
         "abdominal_pain": _finding("腹痛", ["肚子痛"]),
         "dyspnoea": _finding("呼吸困难", ["气促"]),

@@ -107,6 +107,11 @@ def test_history_alias_leaves_the_disease_as_mention(rules: RuleReader) -> None:
     assert [text[m.start : m.end] for m in rules.lexicon(text)] == ["高血压"]
 
 
+def test_words_of_time_are_no_sides(rules: RuleReader) -> None:
+    text = "3天前胸痛"
+    assert [text[m.start : m.end] for m in rules.lexicon(text)] == ["胸痛"]
+
+
 def test_short_abbreviations_are_no_units(rules: RuleReader, knowledge: KnowledgeBase) -> None:
     names = LexiconReader(knowledge, rules.normalise)
     names._trie = Trie({"mg": (Named("disease"),)})
