@@ -13,6 +13,8 @@ from inference.fundus.retina import Preprocessing, network_input, preprocessing_
 from models.bundle import Bundle
 
 Array = npt.NDArray[np.float32]
+#: Gate features at stride 8, which come before the measures; those at stride 16 come after them.
+SHALLOW = 80
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,11 @@ class FundusModel:
     def grade(self, evened: npt.NDArray[np.float32], measures: Measures) -> Grading:
         """Answer for one normal form (height, width, 3) in 0..1 and its measures."""
         x = network_input(evened, self.preprocessing)[None]
-        logits, maps, pooled, statistics = self.session.run(["logits", "lesions", "pooled", "statistics"], {"image": x})
+        logits, maps, gate = self.session.run(["logits", "lesions", "gate"], {"image": x})
         at_least = cumulative(np.asarray(logits[0], dtype=np.float64), self.temperature, self.shift)
-        shallow = np.concatenate([np.asarray(statistics[0], dtype=np.float64), np.asarray(measures.values())])
-        features = np.concatenate([shallow, np.asarray(pooled[0], dtype=np.float64)])
+        gate_values = np.asarray(gate[0], dtype=np.float64)
+        shallow = np.concatenate([gate_values[:SHALLOW], np.asarray(measures.values())])
+        features = np.concatenate([shallow, gate_values[SHALLOW:]])
         away = (shallow - self.distance_mean) @ self.distance_axes
         return Grading(
             at_least=tuple(float(p) for p in at_least),

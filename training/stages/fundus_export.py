@@ -16,15 +16,22 @@ import onnxruntime
 import torch
 
 from models.bundle import golden_rows, seal
-from training.networks.efficientnet_lite import LESIONS, FundusNet
+from training.networks.efficientnet_lite import LESIONS, EfficientNetLite0, FundusNet, ServingNet
 from training.stages.fundus_data import Views
-from training.stages.fundus_gates import final_network
+from training.stages.fundus_prepare import backbone
 from training.stages.fundus_settings import one_thread
 
-OUTPUTS = ("logits", "lesions", "pooled", "statistics")
+OUTPUTS = ("logits", "lesions", "gate")
 
 
-def export_network(network: FundusNet, path: Path, height: int, width: int) -> float:
+def final_network(work: Path) -> ServingNet:
+    """The final run's averaged weights with the gates' ImageNet features."""
+    network = FundusNet(EfficientNetLite0())
+    network.load_state_dict(torch.load(work / "final.pt", weights_only=True))
+    return ServingNet(network, backbone()).eval()
+
+
+def export_network(network: ServingNet, path: Path, height: int, width: int) -> float:
     """Write the ONNX file and return the largest difference to torch over its outputs on noise."""
     example = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0))
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Stage: the two gates before grading (is it a fundus photograph; is it good enough) on the final network's features.
+"""Stage: the two gates before grading (is it a fundus photograph; is it good enough) on ImageNet features.
 
 Writes `gates.json` for the bundle and `gates_report.json` with group-wise cross-validated figures.
 """
@@ -16,29 +16,27 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from inference.fundus.decode import decode
+from inference.fundus.model import SHALLOW
 from inference.fundus.quality import Measures, measure
 from inference.fundus.retina import crop, disc, even_out, find_retina, network_input
 from training.datasets.fundus import grouped_folds, read_photographs
 from training.datasets.fundus_strangers import strangers
 from training.metrics.fundus import auc_interval, wilson
-from training.networks.efficientnet_lite import EfficientNetLite0, FundusNet
+from training.networks.efficientnet_lite import FundusNet, ServingNet
 from training.stages.fundus_data import Views
+from training.stages.fundus_prepare import backbone
 from training.stages.fundus_settings import FundusParams, corpora_root, load_params, one_thread
 
 DRAWN_STRANGERS = 400
+#: Inverse ridge penalties, chosen on the folds.
+QUALITY_STRENGTH = 0.01
+GATE_STRENGTH = 0.03
 #: The quality head may call "reject" only where this many of a hundred good photographs stay.
 KEEP_GOOD = 0.99
 
 
-def final_network(work: Path) -> FundusNet:
-    """The final run's averaged weights."""
-    network = FundusNet(EfficientNetLite0())
-    network.load_state_dict(torch.load(work / "final.pt", weights_only=True))
-    return network.eval()
-
-
-def features_of(network: FundusNet, views: Views, images: list[Image.Image]) -> np.ndarray:
-    """Gate features (shallow statistics 80, measures, pooled 1280) of pictures that are not in the cache."""
+def features_of(network: ServingNet, views: Views, images: list[Image.Image]) -> np.ndarray:
+    """Gate features (stride 8: 80, measures, stride 16: 224) of pictures that are not in the cache."""
     settings = views.preprocessing
     rows = []
     for image in images:
@@ -48,23 +46,24 @@ def features_of(network: FundusNet, views: Views, images: list[Image.Image]) -> 
         valid = shown & disc(settings.diameter, settings.height, settings.rim)
         evened = even_out(band, valid, settings)
         with torch.no_grad():
-            _, _, pooled, statistics = network(torch.from_numpy(network_input(evened, settings)[None]))
-        rows.append(np.concatenate([statistics[0].numpy(), measure(band, valid, evened, retina).values(), pooled[0].numpy()]))
-    return np.asarray(rows, dtype=np.float64)
+            lower = network.network.backbone.lower(torch.from_numpy(network_input(evened, settings)[None]))
+            rows.append(joined(network.gate(lower).numpy(), np.asarray([measure(band, valid, evened, retina).values()])))
+    return np.concatenate(rows)
 
 
-def cached_features(network: FundusNet, views: Views) -> np.ndarray:
+def cached_features(network: ServingNet, views: Views) -> np.ndarray:
     """The same features of every cached photograph."""
     parts = []
     with torch.no_grad():
         for i in range(0, len(views.photographs), 32):
             rows = np.arange(i, min(i + 32, len(views.photographs)))
-            lower = views.batch(0, rows).float()
-            _, _, pooled = network.from_lower(lower)
-            mean = lower.mean((2, 3))
-            spread = torch.sqrt(torch.clamp((lower * lower).mean((2, 3)) - mean * mean, min=1e-6))
-            parts.append(torch.cat([mean, spread, torch.from_numpy(views.descriptors[rows]), pooled], 1).numpy())
-    return np.concatenate(parts).astype(np.float64)
+            parts.append(joined(network.gate(views.batch(0, rows).float()).numpy(), views.descriptors[rows]))
+    return np.concatenate(parts)
+
+
+def joined(gate: np.ndarray, measures: np.ndarray) -> np.ndarray:
+    """Gate features and measures in the order that the service uses: what the distance reads comes first."""
+    return np.concatenate([gate[:, :SHALLOW], measures, gate[:, SHALLOW:]], axis=1).astype(np.float64)
 
 
 class Head:
@@ -103,13 +102,14 @@ def cross_validated(x: np.ndarray, y: np.ndarray, groups: list[str], strength: f
 def gates(root: Path, work: Path, params: FundusParams, drawn: int = DRAWN_STRANGERS) -> None:
     """Fit both heads and the distance; write them with their figures."""
     views = Views.load(work)
-    network = final_network(work)
+    imagenet = backbone().eval()
+    network = ServingNet(FundusNet(imagenet), imagenet).eval()
     x = cached_features(network, views)
     quality = np.array([p.quality or "" for p in views.photographs])
     photographs = [decode(data).rgb for _, _, data in list(read_photographs(root, ("drive",)))[:8]]
     drawn_pictures = strangers(drawn, params.seed, photographs)
     x_drawn = features_of(network, views, [image for _, image in drawn_pictures])
-    shallow = 80 + len(Measures.names())
+    shallow = SHALLOW + len(Measures.names())
 
     is_photo = (quality != "not_fundus") & (quality != "reject")
     stranger = quality == "not_fundus"
@@ -118,9 +118,10 @@ def gates(root: Path, work: Path, params: FundusParams, drawn: int = DRAWN_STRAN
     groups = [g for g, keep in zip(views.groups, is_photo, strict=True) if keep]
     groups += [g for g, keep in zip(views.groups, stranger, strict=True) if keep]
     groups += [f"drawn:{i}" for i in range(len(x_drawn))]
-    held_out = cross_validated(x_gate, y_gate, groups, 0.01, params)
-    # Half of the space between the worst photographs and the strangers is left to each side.
-    threshold = float(min(0.5, np.quantile(held_out[y_gate == 1], 0.001) * 0.5))
+    held_out = cross_validated(x_gate, y_gate, groups, GATE_STRENGTH, params)
+    good_held_out = held_out[: int(is_photo.sum())][quality[is_photo] == "good"]
+    # No good photograph may be refused: the threshold stays well under the least convincing of them.
+    threshold = float(min(0.45, 0.8 * good_held_out.min()))
 
     centre = x[is_photo][:, :shallow]
     mean, covariance = centre.mean(0), np.cov(centre.T)
@@ -128,7 +129,7 @@ def gates(root: Path, work: Path, params: FundusParams, drawn: int = DRAWN_STRAN
     keep = values > values.max() * 1e-6
     axes = vectors[:, keep] / np.sqrt(values[keep])
     distance = np.sqrt(np.mean(((x[:, :shallow] - mean) @ axes) ** 2, axis=1))
-    limit = float(np.max(distance[is_photo & (quality != "usable")]) * 1.15)
+    limit = float(max(np.quantile(distance[is_photo], 0.999), 1.3 * distance[quality == "good"].max()))
     away = np.sqrt(np.mean(((x_gate[:, :shallow] - mean) @ axes) ** 2, axis=1))
     refused = (held_out < threshold) | (away > limit)
 
@@ -136,15 +137,15 @@ def gates(root: Path, work: Path, params: FundusParams, drawn: int = DRAWN_STRAN
     y_quality = (quality[labelled] == "reject").astype(int)
     quality_groups = [g for g, k in zip(views.groups, labelled, strict=True) if k]
     x_quality = x[labelled].copy()
-    probability = cross_validated(x_quality, y_quality, quality_groups, 0.003, params)
+    probability = cross_validated(x_quality, y_quality, quality_groups, QUALITY_STRENGTH, params)
     good = quality[labelled] == "good"
     quality_threshold = float(max(0.5, np.quantile(probability[good], KEEP_GOOD)))
-    simple = cross_validated(x_quality[:, :shallow], y_quality, quality_groups, 0.05, params)
+    simple = cross_validated(x_quality[:, SHALLOW:shallow], y_quality, quality_groups, 0.1, params)
 
     entry = {
-        "features": {"statistics": 80, "measures": Measures.names(), "pooled": 1280},
-        "fundus": Head(x_gate, y_gate, 0.01).entry(threshold),
-        "quality": Head(x_quality, y_quality, 0.003).entry(quality_threshold),
+        "features": {"stride_8": SHALLOW, "measures": Measures.names(), "stride_16": 224},
+        "fundus": Head(x_gate, y_gate, GATE_STRENGTH).entry(threshold),
+        "quality": Head(x_quality, y_quality, QUALITY_STRENGTH).entry(quality_threshold),
         "distance": {
             "mean": [float(f"{v:.6g}") for v in mean],
             "axes": [[float(f"{v:.6g}") for v in row] for row in axes],

@@ -28,9 +28,9 @@ class FundusParams:
 
     seed: int = 7
     views: int = 3
-    steps_final: int = 400
-    steps_source: int = 300
-    steps_fold: int = 200
+    steps_final: int = 350
+    steps_source: int = 200
+    steps_fold: int = 120
     batch: int = 32
     rate: float = 2e-4
     head_rate: float = 1e-3

@@ -17,7 +17,7 @@ from training.datasets.fundus import grouped_folds, read_labels
 from training.datasets.fundus_synthetic import synthetic_fundus, write_corpus
 from training.datasets.fundus_views import augmented_view
 from training.metrics.fundus import auc, auc_interval, mass_ratio, operating, predictive, quadratic_kappa, sensitive_threshold, wilson
-from training.networks.efficientnet_lite import EfficientNetLite0, FundusNet, imagenet_checkpoint, pretrained
+from training.networks.efficientnet_lite import EfficientNetLite0, FundusNet, ServingNet, imagenet_checkpoint, pretrained
 
 
 def test_auc_counts_ties_half() -> None:
@@ -123,8 +123,10 @@ def test_folding_keeps_the_stem_exact() -> None:
 
 def test_network_shapes_and_frozen_parts() -> None:
     network = FundusNet(EfficientNetLite0())
-    logits, maps, pooled, statistics = network.eval()(torch.randn(2, 3, 96, 128))
-    assert logits.shape == (2, 4) and maps.shape == (2, 4, 12, 16) and pooled.shape == (2, 1280) and statistics.shape == (2, 80)
+    logits, maps, pooled = network.eval()(torch.randn(2, 3, 96, 128))
+    assert logits.shape == (2, 4) and maps.shape == (2, 4, 12, 16) and pooled.shape == (2, 1280)
+    serving = ServingNet(network, EfficientNetLite0()).eval()
+    assert serving(torch.randn(2, 3, 96, 128))[2].shape == (2, 304)
     trained = {id(p) for p in network.trainable()}
     assert not any(id(p) in trained for p in network.backbone.stem.parameters())
     assert all(id(p) in trained for p in network.grade.parameters())
