@@ -72,7 +72,9 @@ def _numbers(measurement: Measurement) -> tuple[float, ...]:
 def facts_of(reading: Reading, kb: KnowledgeBase) -> RecordFacts:
     """Collect what the reading asserts, with the ancestors of present and the descendants of absent findings."""
     patient = reading.patient
-    facts = Facts(sex=patient.sex, age_days=patient.age_days, pregnancy_weeks=patient.pregnancy_weeks, pregnant=patient.pregnant)
+    pregnant = patient.pregnant or patient.pregnancy_weeks is not None
+    sex = "female" if pregnant and patient.sex == "unknown" else patient.sex
+    facts = Facts(sex=sex, age_days=patient.age_days, pregnancy_weeks=patient.pregnancy_weeks, pregnant=patient.pregnant)
     result = RecordFacts(facts)
     evidence: dict[str, list[Evidence]] = defaultdict(list)
     histories = history_findings(kb)

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from knowledge_base import conditions
 from knowledge_base.measurement_names import CONTEXTUAL, NAMES
-from knowledge_base.medicine_schema import MedicineEntry
+from knowledge_base.medicine_schema import MedicineClass, MedicineEntry
 from knowledge_base.schema import DEPARTMENTS, DiseaseEntry, FindingEntry
 
 ROOT = Path(__file__).parent
@@ -55,6 +55,7 @@ class Content:
         self.diseases: dict[str, DiseaseEntry] = {}
         self.findings: dict[str, FindingEntry] = {}
         self.medicines: dict[str, MedicineEntry] = {}
+        self.classes: dict[str, MedicineClass] = {}
         self.thin: list[dict[str, Any]] = []
         self.lexicon: dict[str, Any] = {}
         self.tables: dict[str, Any] = {}
@@ -85,7 +86,11 @@ class Content:
                 self.lexicon[path.stem] = document
         for path in sorted(directory.glob("*.yaml")):
             for document in self._document(path):
-                self.tables[path.stem] = document
+                if path.stem == "medicine_classes":
+                    for ident, item in document.items():
+                        self._add_class(ident, item, path)
+                else:
+                    self.tables[path.stem] = document
         for path in sorted(directory.glob("rules/*.yaml")):
             for document in self._document(path):
                 self.tables[f"rules/{path.stem}"] = document
@@ -136,6 +141,15 @@ class Content:
         self.where[(kind, entry.id)] = (self._relative(path), line)
         return entry
 
+    def _add_class(self, ident: str, item: Any, path: Path) -> None:
+        line = next((n for n, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if text.startswith(f"{ident}:")), 1)
+        try:
+            self.classes[ident] = MedicineClass.model_validate(item)
+            self.where[("class", ident)] = (self._relative(path), line)
+        except ValidationError as error:
+            for e in error.errors(include_url=False):
+                self._issue("error", path, line, f"class {ident}: {'.'.join(str(x) for x in e['loc'])}: {e['msg']}")
+
     def _line(self, path: Path, first: int, location: tuple[Any, ...]) -> int:
         """The line of the deepest key of `location` that can be found below `first`."""
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -167,6 +181,7 @@ class Content:
         self._check_findings()
         self._check_diseases()
         self._check_medicines()
+        self._check_rules()
         self._check_thin()
         return sorted(self.issues, key=lambda issue: (issue.severity, issue.file, issue.line))
 
@@ -251,9 +266,34 @@ class Content:
                     self.parse(condition)
                 except conditions.ConditionError as error:
                     self._at("error", "medicine", medicine.id, f"{medicine.id}.{place}: {error}{self._nearest_in(str(error))}")
+            if self.classes and medicine.drug_class not in self.classes:
+                self._at("error", "medicine", medicine.id, f"{medicine.id}: unknown class {medicine.drug_class!r}: add it to medicine_classes.yaml")
             for disease in medicine.named_diseases():
                 if disease not in self.diseases:
                     self._at("warning", "medicine", medicine.id, f"{medicine.id}: unknown disease {disease!r}")
+
+        for ident, group in self.classes.items():
+            for doubt in group.doubts:
+                try:
+                    self.parse(doubt.when)
+                except conditions.ConditionError as error:
+                    self._at("error", "class", ident, f"{ident}.{doubt.id}: {error}{self._nearest_in(str(error))}")
+            for rule in group.interactions:
+                if rule.with_ not in self.classes and rule.with_ not in self.medicines:
+                    self._at("error", "class", ident, f"{ident}.{rule.id}: {rule.with_!r} is neither a class nor a medicine")
+
+    def _check_rules(self) -> None:
+        for name, rows in self.tables.items():
+            if name.startswith("rules/"):
+                for row in rows:
+                    for field in ("when", "unless"):
+                        try:
+                            if row.get(field):
+                                self.parse(row[field])
+                        except conditions.ConditionError as error:
+                            self.issues.append(Issue("error", f"content/{name}.yaml", 1, f"rule {row.get('id')}: {error}{self._nearest_in(str(error))}"))
+                    if row.get("disease") and row["disease"] not in self.diseases:
+                        self.issues.append(Issue("error", f"content/{name}.yaml", 1, f"rule {row.get('id')}: unknown disease {row['disease']!r}"))
 
     def _check_thin(self) -> None:
         seen: set[str] = set()
@@ -270,7 +310,7 @@ class Content:
         return conditions.parse(
             text,
             findings=lambda name: name in self.findings,
-            medicines=lambda name: name in self.medicines or name in {m.drug_class for m in self.medicines.values()} or not self.medicines,
+            medicines=lambda name: name in self.medicines or name in self.classes or not self.medicines,
             diseases=lambda name: name in self.diseases,
         )
 
@@ -291,13 +331,24 @@ class Content:
             "format": FORMAT,
             "findings": {ident: entry.model_dump(exclude_none=True) for ident, entry in sorted(self.findings.items())},
             "diseases": {ident: entry.model_dump(exclude_none=True, by_alias=True) for ident, entry in sorted(self.diseases.items())},
-            "medicines": {ident: entry.model_dump(exclude_none=True) for ident, entry in sorted(self.medicines.items())},
+            "medicines": {ident: self._with_class(entry) for ident, entry in sorted(self.medicines.items())},
+            "medicine_classes": {ident: {"name": group.name, "repeatable": group.repeatable} for ident, group in sorted(self.classes.items())},
             "thin": self._thin_left(),
             "lexicon": self.lexicon,
             "tables": self.tables,
         }
         version = hashlib.sha256(orjson.dumps(by_file, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
         return {"version": version, **by_file}
+
+    def _with_class(self, entry: MedicineEntry) -> dict[str, Any]:
+        """A medicine with its class's rules, so that serving reads one list."""
+        compiled = entry.model_dump(exclude_none=True)
+        group = self.classes.get(entry.drug_class)
+        if group is not None:
+            compiled["doubts"] = [*compiled["doubts"], *(doubt.model_dump(exclude_none=True) for doubt in group.doubts)]
+            compiled["interactions"] = [*compiled["interactions"], *(rule.model_dump(exclude_none=True) for rule in group.interactions)]
+            compiled["allergy_classes"] = list(dict.fromkeys([*compiled["allergy_classes"], *group.allergy_classes]))
+        return compiled
 
     def _thin_left(self) -> list[dict[str, Any]]:
         covered = {category for disease in self.diseases.values() for category in disease.covers}

@@ -110,6 +110,7 @@ class KnowledgeBase:
         self.lexicon: Mapping[str, Any] = data["lexicon"]
         self.tables: Mapping[str, Any] = data["tables"]
         self.medicines: Mapping[str, Mapping[str, Any]] = data["medicines"]
+        self.medicine_classes: Mapping[str, Mapping[str, Any]] = data.get("medicine_classes", {})
         ancestors = _closure({ident: entry.get("parents", ()) for ident, entry in data["findings"].items()})
         descendants: dict[str, set[str]] = {ident: set() for ident in data["findings"]}
         for ident, above in ancestors.items():
@@ -149,11 +150,6 @@ class KnowledgeBase:
         self.thin: Mapping[str, ThinEntry] = {
             f"icd10:{row['code']}": ThinEntry(row["code"], row["name"], tuple(row["aliases"]), row["chapter"], row["department"]) for row in data["thin"]
         }
-
-    @cached_property
-    def medicine_classes(self) -> frozenset[str]:
-        """The class ids that medicines belong to."""
-        return frozenset(entry["drug_class"] for entry in self.medicines.values())
 
     def condition(self, text: str) -> conditions.Condition:
         """Parse a condition against this knowledge."""

@@ -52,6 +52,17 @@ class Interaction(Content):
     enabled: bool = True
 
 
+class MedicineClass(Content):
+    """Rules that hold for a whole class of medicines (`content/medicine_classes.yaml`)."""
+
+    name: str
+    allergy_classes: tuple[Identifier, ...] = ()
+    repeatable: bool = False
+    """Whether two medicines of the class are commonly used together."""
+    doubts: tuple[Doubt, ...] = ()
+    interactions: tuple[Interaction, ...] = ()
+
+
 class MedicineEntry(Content):
     """A medicine of primary care, by generic name."""
 

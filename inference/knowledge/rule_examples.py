@@ -43,11 +43,29 @@ def examples(kb: KnowledgeBase) -> Iterator[RuleExample]:
             yield RuleExample(row["id"], text, False, condition, "any")
 
 
+def medicine_examples(kb: KnowledgeBase) -> Iterator[RuleExample]:
+    """The examples of the medicines' doubts, each rule once."""
+    seen: set[str] = set()
+    for medicine in kb.medicines.values():
+        for doubt in medicine.get("doubts", ()):
+            if doubt["id"] in seen:
+                continue
+            seen.add(doubt["id"])
+            condition = kb.condition(doubt["when"])
+            for text in doubt.get("fires", ()):
+                yield RuleExample(doubt["id"], text, True, condition, "any")
+            for text in doubt.get("must_not_fire", ()):
+                yield RuleExample(doubt["id"], text, False, condition, "any")
+
+
 def holds(example: RuleExample, reader: Reader, kb: KnowledgeBase) -> bool:
     """Whether the example behaves as written."""
     patient = {"sex": example.sex} if example.sex != "any" else {}
     reading = reader.read([Record.model_validate({"id": example.rule, "text": example.text, "patient": patient})])[0]
-    return example.condition.evaluate(facts_of(reading, kb).facts) == example.must_fire
+    record = facts_of(reading, kb)
+    # diseases that the example states count as entered, as they do when orders are checked
+    record.facts.entered |= {ident for ident, assertion in record.mentioned.items() if assertion in ("present", "historical")}
+    return example.condition.evaluate(record.facts) == example.must_fire
 
 
 def main(arguments: list[str]) -> int:
@@ -55,7 +73,7 @@ def main(arguments: list[str]) -> int:
     kb = load()
     reader = Reader(kb)
     failed = total = 0
-    for example in examples(kb):
+    for example in (*examples(kb), *medicine_examples(kb)):
         if arguments and not any(argument in example.rule for argument in arguments):
             continue
         total += 1

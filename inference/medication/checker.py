@@ -38,7 +38,7 @@ class PrescriptionChecker:
             ident: [(doubt, kb.condition(doubt["when"])) for doubt in medicine.get("doubts", ()) if doubt.get("enabled", True)] for ident, medicine in kb.medicines.items()
         }
         self.classes: Mapping[str, Any] = kb.tables.get("allergy_classes", {})
-        self.repeatable: frozenset[str] = frozenset(kb.tables.get("repeatable_classes", ()))
+        self.repeatable: frozenset[str] = frozenset(ident for ident, group in kb.medicine_classes.items() if group["repeatable"])
 
     def check(self, reading: Reading) -> PrescriptionCheck:
         """Graded warnings, the most serious first, each id once."""
@@ -88,7 +88,7 @@ class PrescriptionChecker:
 
     def _doubt(self, order: Order, facts: Facts) -> list[MedicationWarning]:
         return [
-            self._warning(f"{doubt['kind']}:{doubt['id']}", doubt["kind"], doubt["severity"], (order.medicine["name"],), doubt["message"], doubt["source"])
+            self._warning(f"{doubt['kind']}:{doubt['id']}:{order.id}", doubt["kind"], doubt["severity"], (order.medicine["name"],), f"{order.medicine['name']}：{doubt['message']}", doubt["source"])
             for doubt, condition in self.doubts[order.id]
             if condition.evaluate(facts)
         ]
