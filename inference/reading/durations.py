@@ -57,7 +57,7 @@ class DurationGrammar:
     def _is_duration(self, text: str, match: re.Match[str]) -> bool:
         start, end = match.span()
         before, after = text[max(0, start - 8) : start], text[end : end + 10]
-        if before[-1:].isdigit() or before[-1:] in {"/", "第", "每", "\x00"} or after[:1] in {"/", "龄", "\x00"}:
+        if before[-1:].isdigit() or before[-1:] in {"/", "第", "每", "\x00", "+", "×", "*"} or after[:1] in {"/", "龄", "\x00"}:
             return False
         if match["number"] == "一" and match["unit"] in ("日", "天") and after[:1] in "次二三":
             return False

@@ -33,7 +33,7 @@ _MASKED = re.compile(
 _MISREAD = re.compile(r"(?<=\d)o(?=\s?[/\d]|\s?mmhg|\s?kpa|\s?次)|(?<=\d)[li](?=\d{1,2}\s?(?:/|mmhg))")
 """Letters that scanned text has where digits stood (12O/8O)."""
 _LINK_WORDS = (
-    "值|为|是|在|约为|约|大约|大概|达到|达|到|至|高达|最高达|最高|最低|可达|波动于|波动在|波动|控制在|控制于|控制|维持在|维持于|维持|测得|测量|自测|监测|复测|复查|测|查|结果|提示|显示|示|报告|均|仅|只有|只|才|"
+    "掉到|掉至|落到|跌至|跌到|只到|值|为|是|在|约为|约|大约|大概|达到|达|到|至|高达|最高达|最高|最低|可达|波动于|波动在|波动|控制在|控制于|控制|维持在|维持于|维持|测得|测量|自测|监测|复测|复查|测|查|结果|提示|显示|示|报告|均|仅|只有|只|才|"
     "有|升高至|升高到|升高达|升至|上升至|上升到|下降至|下降到|降低至|降低到|降至|降到|退至|退到|回升至|增加到|增加至|增至|减少至|减至|减轻至|下降为|升高为|升到|水平|浓度|含量|计数|定量|数值|绝对值|总数|百分比|百分率|比率|比例|检测|测定|"
     "今晨|今日|今天|今早|今|昨日|昨晚|昨天|昨夜|昨|现|目前|当时|当日|入院时|入院|门诊|急诊|平时|平素|平日|空腹|餐后2小时|餐后2h|餐后|餐前|早餐后|晚餐后|饭后|睡前|随机|晨起|清晨|早晨|早上|早|中午|中|晚上|晚间|晚|上午|下午|夜间|傍晚|"
     "术前|术后|治疗前|治疗后|服药后|用药后|服药前|静息|休息时|活动后|吸氧下|吸氧后|未吸氧下|未吸氧|不吸氧|鼻导管吸氧下|吸空气下|吸空气|自然状态|左上肢|右上肢|左侧|右侧|双侧|左臂|右臂|左|右|上肢|平卧位|卧位|坐位|立位|站立|"
@@ -49,7 +49,7 @@ _LINK = re.compile(
 )
 _SERIES = re.compile(
     r"(?:降至|降到|升至|升到|退至|回升至|下降至|上升至|最高|最低|复查|复测|再测|再次测|再查|次日|今晨|今日|今天|今早|今|昨日|昨晚|昨天|昨|现|早上|早晨|早|中午|晚上|晚间|晚|上午|下午|夜间|晨起|清晨|空腹|餐后2小时|餐后2h|餐后|餐前|睡前|"
-    r"随机|入院时|入院|出院时|出院前|治疗后|服药后|用药后|术后|术前|分别为|分别|为|后|时|测|左上肢|右上肢|左侧|右侧|左|右|卧位|立位|坐位|平卧|站立|吸氧后|吸氧下|未吸氧|吸空气|活动后|静息时?|休息时?|含服后|休息后|降压后|补液后|半小时后|我院|外院|门诊|急诊|第一次|第二次|第三次|又|再|仍|均|和|及|与|或|到|至|约|最近一次|"
+    r"随机|入院时|入院|出院时|出院前|治疗后|服药后|用药后|术后|术前|分别为|分别|为|后|时|测|左上肢|右上肢|左侧|右侧|左|右|卧位|立位|坐位|平卧|站立|吸氧后|吸氧下|未吸氧|吸空气|活动后|静息时?|休息时?|输血后|输液后|补液后|溶栓后|静推后|复苏后|含服后|休息后|降压后|补液后|半小时后|我院|外院|门诊|急诊|第一次|第二次|第三次|又|再|仍|均|和|及|与|或|到|至|约|最近一次|"
     r"(?:半|[一二两三四五六七八九十\d]{1,2}|数)(?:小时|天|日|周|个?月|年|h)(?:前|后)|"
     r"->|→|—>|=>|[\s:=,，、()；;~\"\x00]|-(?!\d))*+"
 )
@@ -542,6 +542,8 @@ class MeasurementGrammar:
         doubtful = short or strict or name.weak or len(name.candidates) > 1 or name.dependent
         if doubtful and not (analyte in self._vitals and not strict and self._in_run(scan, quantity)):
             return None
+        if row.get("drop_outside"):
+            return None
         factors = [factor for factor in row["units"].values() if factor != "as_written"]
         if (factors and all(factor == 1 for factor in factors)) or analyte == "temperature":
             flag = self._flag(row, value, scan.age_years) or "soft_alarm"
@@ -637,11 +639,12 @@ class MeasurementGrammar:
             top = quantity.value[0] if isinstance(quantity.value, tuple) else quantity.value
             low = quantity.second.value[0] if isinstance(quantity.second.value, tuple) else quantity.second.value
             near = [item for item in found if 0 <= quantity.start - item.end <= 40]
+            series = any(item.name == "diastolic_bp" for item in near) and not _SENTENCE_END.search(scan.text, near[-1].end, quantity.start)
             run = {item.name for item in near} & {"temperature", "heart_rate", "respiratory_rate", "systolic_bp"}
             if quantity.unit in ("mmHg", "kPa") or (
                 quantity.unit is None
                 and not quantity.foreign
-                and len(run) >= 2
+                and (len(run) >= 2 or series)
                 and 70 <= top <= 260
                 and 40 <= low <= 150
                 and top - low >= 15
@@ -843,7 +846,7 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
     before, word = text[start - 1], text[start:end]
     if end - start == 1 and before in "/^":
         return False
-    if before.isdigit() and word in ("mg", "l", "k"):
+    if before.isdigit() and word in ("mg", "l", "k", "db", "d"):
         return False
     return not ("一" <= word <= "鿿" and end - start == 1 and "一" <= before <= "鿿" and before not in "质子及和示清查为测度")
 
