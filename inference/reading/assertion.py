@@ -60,13 +60,16 @@ _ONGOING = re.compile(
 _DURATION_AFTER = re.compile(
     r"[^，。；;\n、]{0,4}?(?:\d+|[一二两三四五六七八九十半数]+)\s?(?:余|多|来)?\s?(?:个)?(?:年|月|周|天|日|小时)(?!前)"
 )
-_YEARS_AGO = re.compile(r"(?:\d+|[一二两三四五六七八九十数]+)(?:余|多)?(?:个)?(?:年|月)前|(?:\d+|[一二三四五六七八九十半]+)(?:岁|个?月)(?:时|患|因)|(?:19|20)\d{2}年")
+_YEARS_AGO = re.compile(
+    r"(?:\d+|[一二两三四五六七八九十数]+)(?:余|多)?(?:个)?(?:年|月)前|(?:\d+|[一二三四五六七八九十半]+)(?:岁|个?月)(?:时|患|因)|(?:19|20)\d{2}年"
+)
 _ONSET = re.compile(r"出现|开始|发现|起|诊断|确诊|查出|体检|反复|感")
 _SYMPTOM_SEARCH = re.compile(r"(?:原因)?(?:待查|查因|待诊|原因待查|性质待定|性质待查)")
 _CLOSES_CLAUSE = re.compile(r"\s*(?:$|[，,。；;、\n\s)|])")
 _IS_QUESTION = re.compile(r"\s*[?？]")
 _ACTION = re.compile(r"[，,]\s*(?:请|应|须|需|及时|立即|马上|随时|尽快|速|可|则|即|随诊|就诊|复诊|返院|来院|予|给予|继续|目前|现)")
 _TO_BE_DONE = re.compile(r"(?:建议|完善|进一步|需|须|应|拟|转|请|急查|以|为)[^。；;\n]{0,20}$")
+_ASKED = re.compile(r"(?:吗|呢|否|么|没有|没)$")
 _DOUBT_INSIDE = re.compile(r"不除外|待排|待查|可能|不能排除|不排除|[?？]")
 _OWN = re.compile(r"本人|患儿|孩子|小孩|娃|患者(?!的?(?:父|母|兄|弟|姐|妹|家))|自己|自诉")
 _TAKEN_UP = re.compile(r"规律|目前|维持|每周|现|定期|长期")
@@ -392,6 +395,8 @@ class AssertionRules:
                     continue
                 if word in ("明显", "加重", "较前加重", "存在") and self._negator_close(page, mention):
                     continue
+                if word[0] in "+-" and start != mention.end and not colon:
+                    continue
                 if word[0] == "+" and (text[end : end + 1].isdigit() or "一" <= text[end : end + 1] <= "鿿"):
                     continue
                 return (start, end), cue
@@ -430,7 +435,7 @@ class AssertionRules:
             first = page.terminators[bisect_left(page.terminators, found.end)]
             if not (found.cue.kind == "absent" and self._takes_terminator(page, found, first)):
                 return False
-        if self._sign_between(between):
+        if self._sign_between(between) or self._attribute_between(page, found.end, mention.start):
             return False
         if reach == "history":
             return self._history_reaches(page, found, mention)
@@ -443,6 +448,8 @@ class AssertionRules:
             return False
         _, high = self._sentence(page, found.start)
         rest = page.text[found.end : high]
+        if not found.cue.needs_action:
+            return re.match(r"[^，。；]{0,8}(?:样|状|般)", rest) is None
         if re.search(r"\d\s?(?:天|小时|周|月|年)", rest):
             return False
         return any(word in rest for word in found.cue.needs_action)
@@ -450,6 +457,15 @@ class AssertionRules:
     def _takes_terminator(self, page: _Page, found: _Found, terminator: int) -> bool:
         """`无伴…`, `未诉有…`: a word that would end the scope stands right after the cue and belongs to it."""
         return terminator == found.end and page.text[terminator] in "伴有感觉出自"
+
+    def _attribute_between(self, page: _Page, low: int, high: int) -> bool:
+        """无压痛的肿块: a mention that 的 makes an attribute ends the negation."""
+        index = bisect_left(page.mention_starts, low)
+        while index < len(page.mentions) and page.mentions[index][1] <= high - 1:
+            if page.text[page.mentions[index][1]] == "的":
+                return True
+            index += 1
+        return False
 
     def _sign_between(self, between: str) -> bool:
         return "(+" in between or "(-" in between or "阳性" in between or "阴性" in between
@@ -509,6 +525,10 @@ class AssertionRules:
         if found.cue.reach == "resumed":
             return self._resumes(page, found, mention, between)
         if page.any_between(page.commas, mention.end, found.start) or self._sign_between(between):
+            return False
+        if " " in between and found.cue.id == "negative_after" and between.strip():
+            return False
+        if page.text[found.start] in "?？" and (_ASKED.search(between) or re.search(r"[ .]", between)):
             return False
         if page.any_between(page.terminators, mention.end, found.start) and found.cue.kind != "conditional":
             return False
