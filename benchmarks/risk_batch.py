@@ -31,7 +31,7 @@ ORDINARY = {
     "age_y": (58, 14), "sbp": (134, 18), "dbp": (82, 11), "hr": (76, 11), "rr": (18, 3), "temp": (36.7, 0.4), "spo2": (97, 1.5), "height": (162, 8), "weight": (64, 11), "waist": (85, 10), "fpg": (5.8, 1.3),
     "glu2h": (7.4, 2), "random_glu": (7.5, 2), "hba1c": (5.9, 0.9), "tc": (4.9, 1), "hdl": (1.3, 0.3), "ldl": (2.9, 0.8), "tg": (1.6, 0.8), "crea": (72, 18), "urea": (5.4, 1.5), "ua": (330, 80), "hb": (136, 15),
     "tbil": (13, 5), "alb": (43, 4), "plt": (220, 55), "wbc": (6.3, 1.6), "acr": (20, 25), "ratio": (0.76, 0.08), "fev1_pct": (88, 16), "pack_years": (8, 12), "duration_min": (40, 30), "troponin_xuln": (0.5, 0.5),
-    "years_since_quit": (8, 8), "passive_years": (10, 9), "occupational_years": (1, 2), "drinks_per_week": (2, 4), "pgr": (6, 3), "g17": (4, 3), "age_months": (60, 40),
+    "years_since_quit": (8, 8), "passive_years": (10, 9), "occupational_years": (1, 2), "drinks_per_week": (2, 4), "pgr": (6, 3), "g17": (4, 3), "age_months": (60, 40), "glu1h": (9, 2), "spirit_ml_per_day": (40, 60),
 }  # fmt: skip
 
 

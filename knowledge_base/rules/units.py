@@ -109,6 +109,7 @@ QUANTITIES: dict[str, Quantity] = {
     "minutes": _quantity("min", {"h": Scale(60.0), "day": Scale(1440.0)}),
     "multiple": _quantity("xULN", unitless=True),
     "drinks": _quantity("drinks", unitless=True),
+    "volume": _quantity("mL", {"liang": Scale(50.0)}, unitless=True),
     "gastrin": _quantity("pmol/L"),
     "pepsinogen_ratio": _quantity("ratio", {"1": Scale(1.0)}, unitless=True),
     "any": Quantity("", {}, free=True),

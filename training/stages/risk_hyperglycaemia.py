@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +235,12 @@ def drift(panel: Panel, parameters: HyperglycaemiaParameters) -> dict[str, float
     return {"auroc": auroc(label, probability), **calibration(label, probability)}
 
 
+def without_blocks(panel: Panel, *blocks: str) -> Panel:
+    """The panel without whole blocks of features: what is left where only a blood count was bought."""
+    keep = [position for position, feature in enumerate(panel.features) if feature.block not in blocks]
+    return replace(panel, raw=panel.raw[:, keep], features=tuple(panel.features[position] for position in keep))
+
+
 def folded(candidate: Candidate) -> Pipeline:
     """The logistic pipeline with the recalibration folded into its coefficients: one plain model to export."""
     scaler, logistic = candidate.model.steps[0][1], candidate.model.steps[1][1]
@@ -338,6 +344,8 @@ def main() -> None:
             each, _ = nested(panel, parameters.model_copy(update={"outer_repeats": 1}), only=family)
             figures["families"][family] = report(panel.label, each[0], rounds=parameters.bootstrap)
             log.info("%s: AUROC %.4f, slope %.3f", family, figures["families"][family]["auroc"], figures["families"][family]["slope"])
+        count, _ = nested(without_blocks(panel, "biochemistry", "kidney"), parameters.model_copy(update={"outer_repeats": 1}), only="hinges")
+        figures["families"]["blood count, age and sex only"] = report(panel.label, count[0], rounds=parameters.bootstrap)
         figures["reliability"] = reliability(panel.label, repeats[0])
         figures["decision_curve"] = decision_curve(panel.label, repeats[0], THRESHOLDS)
         figures["subgroups"] = subgroups(panel, repeats[0])

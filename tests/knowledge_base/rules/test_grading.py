@@ -83,7 +83,7 @@ def ordinary_table(rows: int) -> dict[str, np.ndarray[Any, Any]]:
             elif spec.kind == "choice":
                 columns[name] = objects([spec.options[i] for i in rng.integers(0, len(spec.options), rows)])
             elif spec.kind == "count":
-                columns[name] = rng.integers(int(spec.low or 0), 4, rows).astype(float)
+                columns[name] = rng.integers(int(spec.low or 0), int(spec.low or 0) + 4, rows).astype(float)
             else:
                 values = rng.lognormal(3, 1.0, rows).round(2)
                 values[rng.random(rows) < 0.05] = np.nan
