@@ -1,4 +1,4 @@
-"""Stage: every figure of the fundus part, from held-out answers and through the sealed bundle; writes reports/fundus.json."""
+"""Stage: every figure of the fundus part from held-out answers; writes reports/fundus.json."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from data_contracts.screen import ScreenResult
 from inference.fundus.lesions import heat
 from inference.fundus.model import cumulative
 from inference.fundus.retina import disc
-from inference.fundus.screener import Screener
-from models.bundle import Bundle
-from training.datasets.fundus import GRADED_SOURCES, grouped_folds, read_photographs
+from training.datasets.fundus import GRADED_SOURCES, grouped_folds
 from training.metrics.fundus import auc, auc_interval, mass_ratio, operating, quadratic_kappa, rounded, wilson
 from training.stages.fundus_calibrate import HeldOut, held_out
 from training.stages.fundus_data import Views
@@ -156,36 +153,6 @@ def dilated(mask: np.ndarray) -> np.ndarray:
     return np.any([padded[dy : dy + h, dx : dx + w] for dy in range(3) for dx in range(3)], axis=0)
 
 
-def through_bundle(root: Path, bundle: Path, limit: int) -> dict[str, Any]:
-    """The sealed bundle on every `limit`-th photograph of each source: gradable share, eye told rightly."""
-    screener = Screener(Bundle.open(bundle))
-    eyes: dict[str, str] = {}
-    import csv
-
-    for source in ("odir", "eyepacs", "rahim600"):
-        with (root / source / "labels.csv").open(encoding="utf-8", newline="") as stream:
-            eyes.update({r["image"]: r["eye"] for r in csv.DictReader(stream) if r["eye"]})
-    gradable: dict[str, list[bool]] = {}
-    told: list[bool] = []
-    asked = 0
-    for i, (source, name, data) in enumerate(read_photographs(root, (*GRADED_SOURCES, "idrid_seg", "drive", "nonfundus"))):
-        if i % limit and source != "nonfundus":
-            continue
-        # A bare id, so that the eye is told from the picture and not from the name.
-        result = screener.screen_one("x", data)
-        if isinstance(result, ScreenResult):
-            gradable.setdefault(source, []).append(result.gradable)
-            if name in eyes and result.gradable:
-                asked += 1
-                if result.laterality:
-                    told.append(result.laterality == eyes[name])
-    return {
-        "gradable": {s: wilson(sum(v), len(v)) for s, v in gradable.items()},
-        "eye_told": wilson(len(told), asked),
-        "eye_told_rightly": wilson(sum(told), len(told)),
-    }
-
-
 def headline(report: dict[str, Any]) -> dict[str, Any]:
     """The issue's table: figure, floor."""
     out: dict[str, Any] = {}
@@ -205,18 +172,16 @@ def headline(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Evaluate the work folder, and the released bundle where there is one."""
+    """Evaluate the work folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("models/released/fundus"))
-    parser.add_argument("--every", type=int, default=6, help="take every n-th photograph through the bundle")
     parser.add_argument("--out", type=Path, default=Path("reports/fundus.json"))
     options = parser.parse_args()
     one_thread()
-    params, root = load_params(), corpora_root()
+    params = load_params()
     work = Path(os.environ.get("XINGLIN_FUNDUS_WORK", "artifacts/fundus"))
-    if root is None:
+    if corpora_root() is None:
         print("XINGLIN_CORPORA is not set: figures of a dry run, written beside the work and not to reports/")
-        params, root, options.out = params.tiny(), work / "synthetic", work / "report.json"
+        params, options.out = params.tiny(), work / "report.json"
     views = Views.load(work)
     calibration = json.loads((work / "calibration.json").read_text(encoding="utf-8"))
     report: dict[str, Any] = {"command": "dvc repro fundus_evaluate", "floors": FLOORS}
@@ -230,8 +195,6 @@ def main() -> None:
     report["heat_map"] = heat_ratio(views, work)
     report["gates"] = json.loads((work / "gates_report.json").read_text(encoding="utf-8"))
     report["calibration"] = calibration
-    if (options.bundle / "manifest.json").exists():
-        report["bundle"] = through_bundle(root, options.bundle, options.every)
     report["headline"] = headline(report)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -7,19 +7,22 @@ import datetime as dt
 import json
 import os
 import shutil
+import subprocess
 import warnings
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import mlflow
 import numpy as np
 import onnxruntime
 import torch
 
-from models.bundle import golden_rows, seal
+from models.bundle import digest, golden_rows, seal
 from training.networks.efficientnet_lite import LESIONS, EfficientNetLite0, FundusNet, ServingNet
 from training.stages.fundus_data import Views
 from training.stages.fundus_prepare import backbone
-from training.stages.fundus_settings import one_thread
+from training.stages.fundus_settings import corpora_root, one_thread
 
 OUTPUTS = ("logits", "lesions", "gate")
 
@@ -68,6 +71,7 @@ def build(work: Path, target: Path, version: str) -> None:
     golden = golden_rows(session, [{"image": {"seed": s, "shape": shape, "dtype": "float32"}} for s in (1, 2, 3)], values=32)
     report = Path("reports/fundus.json")
     fields = {
+        **provenance(),
         "label_space": {"grades": [0, 1, 2, 3, 4], "cumulative": ["grade>=1", "grade>=2", "grade>=3", "grade>=4"], "lesions": list(LESIONS)},
         "trained_on": sorted({p.source for p in views.photographs}),
         "metrics": json.loads(report.read_text(encoding="utf-8")).get("headline") if report.exists() else None,
@@ -78,6 +82,20 @@ def build(work: Path, target: Path, version: str) -> None:
     shutil.rmtree(target, ignore_errors=True)
     building.rename(target)
     print(f"{target}: version {version}, largest difference to torch {difference:.2g}")
+
+
+def provenance() -> dict[str, Any]:
+    """Source commit, MLflow run of the final training and hashes of the label tables, as far as they are at hand."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db"))
+    runs = mlflow.search_runs(experiment_names=["fundus"], filter_string="tags.mlflow.runName = 'fundus_final'", output_format="list")
+    root = corpora_root()
+    tables = sorted(root.glob("*/labels.csv")) if root is not None else []
+    return {
+        "source_commit": commit or None,
+        "mlflow_run": runs[0].info.run_id if runs else None,
+        "data_hashes": {p.parent.name: digest(p) for p in tables},
+    }
 
 
 def main() -> None:

@@ -34,8 +34,9 @@ def test_chain_from_photographs_to_a_bundle_that_screens(
     assert "already there" in stage("train", "final")
     stage("gates")
     stage("calibrate")
+    stage("evaluate")
     stage("export", "--target", "bundle", "--version", "0")
-    stage("evaluate", "--bundle", "bundle", "--every", "8")
+    stage("verify", "--bundle", "bundle", "--every", "8")
     report = json.loads(Path("artifacts/fundus/report.json").read_text(encoding="utf-8"))
     assert 0 <= report["loso"]["rahim600"]["referable_auc"]["value"] <= 1
     _, _, data = next(read_photographs(tmp_path / "artifacts/fundus/synthetic", ("rahim600",)))
