@@ -38,11 +38,18 @@ ORDINARY = {
 def residents(rows: int, seed: int) -> pa.Table:
     """A table with every input of every instrument: numbers about ordinary values, 3 % unknown, a few impossible."""
     rng = np.random.default_rng(seed)
-    columns: dict[str, Any] = {"id": pa.array([f"{seed}-{i}" for i in range(rows)]), "township": pa.array(rng.choice(["东镇", "西镇", "南乡", "北乡"], rows))}
+    columns: dict[str, Any] = {
+        "id": pa.array([f"{seed}-{i}" for i in range(rows)]),
+        "township": pa.array(rng.choice(["东镇", "西镇", "南乡", "北乡"], rows)),
+    }
     for instrument in instruments().values():
         for spec in instrument.inputs:
             name = f"{instrument.name}.{spec.name}" if spec.own else spec.name
-            if name in columns or spec.name in ("bmi", "age_m", "egfr") or instrument.name in ("plausibility", "notifiable", "unit_conversion"):
+            if (
+                name in columns
+                or spec.name in ("bmi", "age_m", "egfr")
+                or instrument.name in ("plausibility", "notifiable", "unit_conversion")
+            ):
                 continue
             unknown = rng.random(rows) < 0.03
             if spec.kind == "number":
@@ -78,7 +85,9 @@ def loop_cpu(table: pa.Table, sample: int) -> float:
 
 def _used() -> float:
     """CPU seconds of this process and its finished children."""
-    return sum(resource.getrusage(who).ru_utime + resource.getrusage(who).ru_stime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(
+        resource.getrusage(who).ru_utime + resource.getrusage(who).ru_stime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
 
 
 def graded_apart(source: str, out: str, workers: int, answer: Any) -> None:
@@ -114,7 +123,13 @@ def measure(folder: Path, rows: int, workers: int) -> dict[str, Any]:
     process.start()
     found: dict[str, Any] = answer.get()
     process.join()
-    return {"rows": rows, **found, "residents_a_minute": round(60 * rows / found["wall_s"]), "residents_a_minute_by_cpu_of_two_cores": round(60 * rows / (found["cpu_s"] / 2)), "columns_out": len(pq.read_schema(out).names)}
+    return {
+        "rows": rows,
+        **found,
+        "residents_a_minute": round(60 * rows / found["wall_s"]),
+        "residents_a_minute_by_cpu_of_two_cores": round(60 * rows / (found["cpu_s"] / 2)),
+        "columns_out": len(pq.read_schema(out).names),
+    }
 
 
 def main() -> None:
@@ -129,7 +144,18 @@ def main() -> None:
         large = measure(Path(name), options.rows, options.workers)
         loop = loop_cpu(residents(200, seed=0), 200)
         batch = large["cpu_s"] / options.rows
-        print(json.dumps({"large": large, "a_fifth": small, "loop_cpu_ms_a_resident": round(1000 * loop, 3), "batch_cpu_ms_a_resident": round(1000 * batch, 4), "times_the_loop_by_cpu": round(loop / batch)}, ensure_ascii=False))
+        print(
+            json.dumps(
+                {
+                    "large": large,
+                    "a_fifth": small,
+                    "loop_cpu_ms_a_resident": round(1000 * loop, 3),
+                    "batch_cpu_ms_a_resident": round(1000 * batch, 4),
+                    "times_the_loop_by_cpu": round(loop / batch),
+                },
+                ensure_ascii=False,
+            )
+        )
 
 
 if __name__ == "__main__":

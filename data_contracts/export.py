@@ -1,7 +1,7 @@
 """Export the JSON Schemas of the contracts to `data_contracts/schemas/`, or check that they are current.
 
-    python -m data_contracts.export            writes
-    python -m data_contracts.export --check    exit 1 where a file differs
+python -m data_contracts.export            writes
+python -m data_contracts.export --check    exit 1 where a file differs
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ FOLDER = Path(__file__).parent / "schemas"
 def schemas() -> dict[str, str]:
     """File name to JSON Schema text of every contract."""
     return {
-        f"{contract.__name__}.json": json.dumps(contract.model_json_schema(by_alias=True), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+        f"{contract.__name__}.json": json.dumps(contract.model_json_schema(by_alias=True), ensure_ascii=False, indent=1, sort_keys=True)
+        + "\n"
         for contract in CONTRACTS
     }
 
@@ -58,7 +59,9 @@ def main(arguments: list[str]) -> int:
     """Write the schemas, or with `--check` say which differ."""
     wanted = schemas()
     if "--check" in arguments:
-        stale = [name for name, text in wanted.items() if not (FOLDER / name).exists() or (FOLDER / name).read_text(encoding="utf-8") != text]
+        stale = [
+            name for name, text in wanted.items() if not (FOLDER / name).exists() or (FOLDER / name).read_text(encoding="utf-8") != text
+        ]
         for name in stale:
             print(f"{name}: not current; run python -m data_contracts.export", file=sys.stderr)
         return 1 if stale else 0

@@ -66,9 +66,7 @@ class Problem(Contract):
 def problem(code: str, detail: str | None = None, pointer: str | None = None) -> Problem:
     """Build a problem of the catalogue; `detail` defaults to the kind's remedy."""
     kind = CATALOGUE[code]
-    return Problem(
-        type=TYPE_PREFIX + code, title=kind.title, status=kind.status, detail=detail or kind.remedy, pointer=pointer
-    )
+    return Problem(type=TYPE_PREFIX + code, title=kind.title, status=kind.status, detail=detail or kind.remedy, pointer=pointer)
 
 
 class XinglinError(Exception):

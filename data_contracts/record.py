@@ -103,7 +103,18 @@ def _age_before(value: Any) -> Any:
     return value
 
 
-_SEXES = {"男": "male", "男性": "male", "M": "male", "m": "male", "女": "female", "女性": "female", "F": "female", "f": "female", "未知": "unknown", "": "unknown"}
+_SEXES = {
+    "男": "male",
+    "男性": "male",
+    "M": "male",
+    "m": "male",
+    "女": "female",
+    "女性": "female",
+    "F": "female",
+    "f": "female",
+    "未知": "unknown",
+    "": "unknown",
+}
 
 
 def _sex_before(value: Any) -> Any:
@@ -234,7 +245,9 @@ class Record(RecordBase):
             raise CodedValueError("text-too-long", f"病历有 {size} 个字，最多 {MAX_TEXT} 个；请删去重复粘贴的内容，或分次提交。", where)
         content = self.text if self.text is not None else "".join((self.sections or {}).values())
         if any("\ud800" <= ch <= "\udfff" for ch in content):
-            raise CodedValueError("invalid-input", "病历含有不成对的代理码，请重新以 UTF-8 编码。", "/text" if self.text is not None else "/sections")
+            raise CodedValueError(
+                "invalid-input", "病历含有不成对的代理码，请重新以 UTF-8 编码。", "/text" if self.text is not None else "/sections"
+            )
         if not content.strip():
             raise CodedValueError("empty-record", "病历里没有文字，请填写主诉或现病史。", "/text" if self.text is not None else "/sections")
         return self

@@ -33,7 +33,9 @@ def _lines(source: str, out: str, answer: Callable[[Sequence[Any]], Sequence[Any
     if source != "-" and not Path(source).is_file():
         raise typer.BadParameter(f"没有这个文件：{source}")
     with opened(source, "rb") as stream, opened(out, "wb") as sink, tqdm(unit="条", disable=not sys.stderr.isatty()) as bar:
-        total, errors = answer_lines(read_lines(stream, whole_text=source.endswith(".txt")), answer, sink, progress=lambda n: _advance(bar, n))
+        total, errors = answer_lines(
+            read_lines(stream, whole_text=source.endswith(".txt")), answer, sink, progress=lambda n: _advance(bar, n)
+        )
     if errors:
         print(f"共 {total} 条，其中 {errors} 条有误（见各行 error）", file=sys.stderr)
 
@@ -141,7 +143,10 @@ def screen(
     if not Path(source).exists():
         raise typer.BadParameter(f"没有这个文件或文件夹：{source}")
     with opened(out, "wb") as sink:
-        folders = {name: Path(value) if value else None for name, value in (("patients", patients), ("heat_maps", heat_maps), ("dicom_reports", dicom_reports))}
+        folders = {
+            name: Path(value) if value else None
+            for name, value in (("patients", patients), ("heat_maps", heat_maps), ("dicom_reports", dicom_reports))
+        }
         screen_files(_engine().screener, Path(source), sink, **folders)
 
 
@@ -174,7 +179,10 @@ def knowledge_build() -> None:
 
 
 @knowledge.command("search")
-def knowledge_search(query: Annotated[str, typer.Argument(help="检索词，或 JSON Lines 文件（配合 --out）")], out: Annotated[str | None, typer.Option("--out")] = None) -> None:
+def knowledge_search(
+    query: Annotated[str, typer.Argument(help="检索词，或 JSON Lines 文件（配合 --out）")],
+    out: Annotated[str | None, typer.Option("--out")] = None,
+) -> None:
     """按病名、俗称、拼音或首字母检索。"""
     engine = _engine()
     if out is not None:

@@ -45,7 +45,9 @@ Answer = TypeVar("Answer", bound=BaseModel)
 log = structlog.get_logger()
 
 
-def answer_each(items: Sequence[Any], contract: type[Item], answer: Callable[[Sequence[Item]], Sequence[Answer | Problem]]) -> list[Answer | Problem]:
+def answer_each(
+    items: Sequence[Any], contract: type[Item], answer: Callable[[Sequence[Item]], Sequence[Answer | Problem]]
+) -> list[Answer | Problem]:
     """Validate every item, answer the good ones in one call, and put each problem in its place.
 
     An error while answering one item becomes that item's problem; the others are answered all the same.
@@ -192,7 +194,9 @@ class Engine:
         def answer(requests: Sequence[DiagnoseRequest]) -> list[Diagnosis | Problem]:
             readings = self.reader.read(requests)
             return [
-                self.ranker.diagnose(reading, top_k=request.top_k, candidates=request.candidates, explain=request.explain, versions=versions)
+                self.ranker.diagnose(
+                    reading, top_k=request.top_k, candidates=request.candidates, explain=request.explain, versions=versions
+                )
                 for request, reading in zip(requests, readings, strict=True)
             ]
 

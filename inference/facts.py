@@ -94,7 +94,9 @@ def facts_of(reading: Reading, kb: KnowledgeBase) -> RecordFacts:
     values: dict[str, list[float]] = defaultdict(list)
     for measurement in (*reading.measurements, *reading.given):
         result.measured.setdefault(measurement.name, []).append(measurement)
-        names = [measurement.name] + [name for name, (base, context) in CONTEXTUAL.items() if base == measurement.name and measurement.context == context]
+        names = [measurement.name] + [
+            name for name, (base, context) in CONTEXTUAL.items() if base == measurement.name and measurement.context == context
+        ]
         for name in names:
             values[name] += _numbers(measurement)
             if name != measurement.name:
@@ -125,7 +127,9 @@ def _take_finding(entity: Entity, ident: str, facts: Facts, evidence: dict[str, 
     evidence[ident].append(Evidence(span=entity.span, finding=ident, note=None))
 
 
-def _take_disease(entity: Entity, facts: Facts, evidence: dict[str, list[Evidence]], histories: dict[str, str], result: RecordFacts) -> None:
+def _take_disease(
+    entity: Entity, facts: Facts, evidence: dict[str, list[Evidence]], histories: dict[str, str], result: RecordFacts
+) -> None:
     assert entity.concept is not None
     ident = entity.concept.id
     known = result.mentioned.get(ident)
@@ -182,7 +186,8 @@ def _inside(row: dict[str, Any], measurement: Measurement) -> bool:
     if row.get("context") is not None and row["context"] != measurement.context:
         return False
     return any(
-        (row.get("above") is None or value > row["above"]) and (row.get("below") is None or value < row["below"]) for value in _numbers(measurement)
+        (row.get("above") is None or value > row["above"]) and (row.get("below") is None or value < row["below"])
+        for value in _numbers(measurement)
     )
 
 
@@ -225,7 +230,11 @@ def _durations(reading: Reading) -> dict[str, float]:
             if entity.concept is None or entity.concept.kind != "finding" or entity.span.section != duration.span.section:
                 continue
             text = reading.section_texts.get(None) or reading.section_texts.get(duration.span.section) or ""
-            low, high = sorted((entity.span.end, duration.span.start)) if entity.span.start <= duration.span.start else sorted((duration.span.end, entity.span.start))
+            low, high = (
+                sorted((entity.span.end, duration.span.start))
+                if entity.span.start <= duration.span.start
+                else sorted((duration.span.end, entity.span.start))
+            )
             if high - low > _NEAR or any(ch in _CLAUSE_ENDS for ch in text[low:high]):
                 continue
             found[entity.concept.id] = max(found.get(entity.concept.id, 0.0), duration.days)

@@ -10,7 +10,9 @@ from knowledge_base.compiled import KnowledgeBase, RedFlagRule
 _URGENCY = {"immediate": 0, "today": 1, "soon": 2}
 
 
-def rule_evidence(rule_findings: frozenset[str], rule_measurements: frozenset[str], record: RecordFacts, kb: KnowledgeBase) -> tuple[Evidence, ...]:
+def rule_evidence(
+    rule_findings: frozenset[str], rule_measurements: frozenset[str], record: RecordFacts, kb: KnowledgeBase
+) -> tuple[Evidence, ...]:
     """The places that made a condition true: its present findings (or their descendants) and its measured numbers."""
     found: list[Evidence] = []
     for ident in sorted(rule_findings):
@@ -31,7 +33,9 @@ def rule_evidence(rule_findings: frozenset[str], rule_measurements: frozenset[st
 def red_flags(record: RecordFacts, kb: KnowledgeBase) -> tuple[RedFlag, ...]:
     """Every rule that fires, the most urgent first; ids are stable across calls."""
     fired: list[tuple[int, RedFlagRule]] = [
-        (_URGENCY[rule.urgency], rule) for rule in kb.red_flags if not _out_of_population(rule, record, kb) and rule.condition.evaluate(record.facts)
+        (_URGENCY[rule.urgency], rule)
+        for rule in kb.red_flags
+        if not _out_of_population(rule, record, kb) and rule.condition.evaluate(record.facts)
     ]
     fired.sort(key=lambda pair: (pair[0], pair[1].id))
     return tuple(

@@ -66,7 +66,9 @@ def serialise(answer: Any, line: Line) -> bytes:
     return orjson.dumps(answer) + b"\n"
 
 
-def answer_lines(lines: Iterable[Line], answer: Callable[[Sequence[Any]], Sequence[Any]], sink: IO[bytes], *, progress: Callable[[int], None]) -> tuple[int, int]:
+def answer_lines(
+    lines: Iterable[Line], answer: Callable[[Sequence[Any]], Sequence[Any]], sink: IO[bytes], *, progress: Callable[[int], None]
+) -> tuple[int, int]:
     """Answer chunk by chunk; the numbers of answered lines and of errors among them."""
     total = errors = 0
     for chunk in _chunks(lines):

@@ -77,7 +77,12 @@ class Content:
                     if path.stem != entry.id:
                         self._issue("error", path, 1, f"file is named {path.stem}.yaml but id is {entry.id}: rename the file")
                     if DEPARTMENTS.get(path.parent.name) != entry.department:
-                        self._issue("error", path, 1, f"folder {path.parent.name} holds {DEPARTMENTS.get(path.parent.name)}, the entry says {entry.department}")
+                        self._issue(
+                            "error",
+                            path,
+                            1,
+                            f"folder {path.parent.name} holds {DEPARTMENTS.get(path.parent.name)}, the entry says {entry.department}",
+                        )
         for path in sorted(directory.glob("medicines/*.yaml")):
             for item, line in self._items(path):
                 self._add("medicine", MedicineEntry, item, path, line, self.medicines, own)
@@ -192,7 +197,12 @@ class Content:
                 key = name.strip().lower()
                 other = owners.setdefault(key, finding.id)
                 if other != finding.id:
-                    self._at("error", "finding", finding.id, f"name {name!r} of {finding.id} also belongs to {other}: keep it in one, or merge the two findings")
+                    self._at(
+                        "error",
+                        "finding",
+                        finding.id,
+                        f"name {name!r} of {finding.id} also belongs to {other}: keep it in one, or merge the two findings",
+                    )
             for parent in finding.parents:
                 if parent not in self.findings:
                     self._at("error", "finding", finding.id, f"{finding.id}: unknown parent {parent!r}{self._nearest(parent)}")
@@ -234,7 +244,12 @@ class Content:
             for field in ("findings", "against", "risk_factors"):
                 for finding, figure in getattr(disease, field).items():
                     if figure.source and figure.source != "estimate" and figure.source not in sources:
-                        self._at("error", "disease", ident, f"{ident}.{field}.{finding}: source {figure.source!r} is not among sources: list it, or leave it out (an estimate)")
+                        self._at(
+                            "error",
+                            "disease",
+                            ident,
+                            f"{ident}.{field}.{finding}: source {figure.source!r} is not among sources: list it, or leave it out (an estimate)",
+                        )
             for other in disease.differential:
                 if other not in self.diseases:
                     self._at("warning", "disease", ident, f"{ident}.differential: unknown disease {other!r}")
@@ -267,7 +282,12 @@ class Content:
                 except conditions.ConditionError as error:
                     self._at("error", "medicine", medicine.id, f"{medicine.id}.{place}: {error}{self._nearest_in(str(error))}")
             if self.classes and medicine.drug_class not in self.classes:
-                self._at("error", "medicine", medicine.id, f"{medicine.id}: unknown class {medicine.drug_class!r}: add it to medicine_classes.yaml")
+                self._at(
+                    "error",
+                    "medicine",
+                    medicine.id,
+                    f"{medicine.id}: unknown class {medicine.drug_class!r}: add it to medicine_classes.yaml",
+                )
             for disease in medicine.named_diseases():
                 if disease not in self.diseases:
                     self._at("warning", "medicine", medicine.id, f"{medicine.id}: unknown disease {disease!r}")
@@ -291,9 +311,13 @@ class Content:
                             if row.get(field):
                                 self.parse(row[field])
                         except conditions.ConditionError as error:
-                            self.issues.append(Issue("error", f"content/{name}.yaml", 1, f"rule {row.get('id')}: {error}{self._nearest_in(str(error))}"))
+                            self.issues.append(
+                                Issue("error", f"content/{name}.yaml", 1, f"rule {row.get('id')}: {error}{self._nearest_in(str(error))}")
+                            )
                     if row.get("disease") and row["disease"] not in self.diseases:
-                        self.issues.append(Issue("error", f"content/{name}.yaml", 1, f"rule {row.get('id')}: unknown disease {row['disease']!r}"))
+                        self.issues.append(
+                            Issue("error", f"content/{name}.yaml", 1, f"rule {row.get('id')}: unknown disease {row['disease']!r}")
+                        )
 
     def _check_thin(self) -> None:
         seen: set[str] = set()
@@ -332,7 +356,9 @@ class Content:
             "findings": {ident: entry.model_dump(exclude_none=True) for ident, entry in sorted(self.findings.items())},
             "diseases": {ident: entry.model_dump(exclude_none=True, by_alias=True) for ident, entry in sorted(self.diseases.items())},
             "medicines": {ident: self._with_class(entry) for ident, entry in sorted(self.medicines.items())},
-            "medicine_classes": {ident: {"name": group.name, "repeatable": group.repeatable} for ident, group in sorted(self.classes.items())},
+            "medicine_classes": {
+                ident: {"name": group.name, "repeatable": group.repeatable} for ident, group in sorted(self.classes.items())
+            },
             "thin": self._thin_left(),
             "lexicon": self.lexicon,
             "tables": self.tables,
@@ -418,4 +444,6 @@ def build(directories: tuple[Path, ...] = (CONTENT,), out: Path = COMPILED) -> d
 
 if __name__ == "__main__":
     done = build()
-    print(f"knowledge {done['version']}: {len(done['diseases'])} diseases, {len(done['findings'])} findings, {len(done['medicines'])} medicines")
+    print(
+        f"knowledge {done['version']}: {len(done['diseases'])} diseases, {len(done['findings'])} findings, {len(done['medicines'])} medicines"
+    )

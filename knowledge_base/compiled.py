@@ -148,7 +148,8 @@ class KnowledgeBase:
             for ident, entry in data["diseases"].items()
         }
         self.thin: Mapping[str, ThinEntry] = {
-            f"icd10:{row['code']}": ThinEntry(row["code"], row["name"], tuple(row["aliases"]), row["chapter"], row["department"]) for row in data["thin"]
+            f"icd10:{row['code']}": ThinEntry(row["code"], row["name"], tuple(row["aliases"]), row["chapter"], row["department"])
+            for row in data["thin"]
         }
 
     def condition(self, text: str) -> conditions.Condition:

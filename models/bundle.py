@@ -171,7 +171,9 @@ def golden_rows(
         kept = {}
         for name, output in zip(names, outputs, strict=True):
             flat = np.asarray(output, dtype=np.float64).ravel()
-            indices = np.unique(np.linspace(0, max(flat.size - 1, 0), min(values, flat.size)).astype(int)) if flat.size else np.zeros(0, int)
+            indices = (
+                np.unique(np.linspace(0, max(flat.size - 1, 0), min(values, flat.size)).astype(int)) if flat.size else np.zeros(0, int)
+            )
             kept[name] = {"indices": indices.tolist(), "values": [round(float(v), 6) for v in flat[indices]]}
         rows.append({"model": model, "inputs": dict(encoded), "outputs": kept})
     return rows

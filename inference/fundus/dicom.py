@@ -26,8 +26,16 @@ from inference.fundus.decode import MAX_BYTES, Picture, UnreadableImageError, ch
 ENHANCED_SR = UID("1.2.840.10008.5.1.4.1.1.88.22")
 SECONDARY_CAPTURE = UID("1.2.840.10008.5.1.4.1.1.7")
 COPIED = (
-    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate", "StudyTime", "StudyID",
-    "AccessionNumber", "ReferringPhysicianName",
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyInstanceUID",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "AccessionNumber",
+    "ReferringPhysicianName",
 )
 SIDES: dict[str, Literal["left", "right"]] = {"L": "left", "R": "right"}
 

@@ -111,4 +111,3 @@ def read_patients(table: Path) -> dict[str, list[tuple[str, Eye | None]]]:
                 raise XinglinError("invalid-input", f"患者表第 {number} 行的 eye 应为 left 或 right。")
             patients.setdefault(row["patient"], []).append((row["image"], EYES.get(eye)))
     return patients
-

@@ -99,9 +99,7 @@ def find_retina(rgb: Image.Image) -> Retina:
     box_radius = max(columns[-1] - columns[0], rows[-1] - rows[0]) / 2 + 0.5
     best: tuple[float, float, float, float] | None = None
     for points in (by_row, by_column):
-        kept = points[
-            (points[:, 0] > 2) & (points[:, 0] < width - 2) & (points[:, 1] > 2) & (points[:, 1] < height - 2)
-        ]
+        kept = points[(points[:, 0] > 2) & (points[:, 0] < width - 2) & (points[:, 1] > 2) & (points[:, 1] < height - 2)]
         fit = _fit_circle(kept, len(points))
         if fit is None or not 0.75 * box_radius <= fit[2] <= 1.6 * box_radius:
             continue

@@ -59,7 +59,9 @@ def compiled_with(overlay: Path) -> dict[str, Any]:
     return content.compile()
 
 
-def changes(before: KnowledgeBase, after: KnowledgeBase, records: Iterable[Any], bundle: Bundle | None, state: Path, *, top: int = 3) -> list[Change]:
+def changes(
+    before: KnowledgeBase, after: KnowledgeBase, records: Iterable[Any], bundle: Bundle | None, state: Path, *, top: int = 3
+) -> list[Change]:
     """The stored records whose first `top` candidates would change."""
     sides = [(Reader(kb), Ranker(kb, bundle, state=state)) for kb in (before, after)]
     found = []

@@ -1,6 +1,6 @@
 """Every rule's own example sentences, read and judged: those that must fire and those that must not.
 
-    python -m inference.knowledge.rule_examples [TEXT ...]     prints the failing ones (TEXT: rule ids containing it)
+python -m inference.knowledge.rule_examples [TEXT ...]     prints the failing ones (TEXT: rule ids containing it)
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def main(arguments: list[str]) -> int:
         facts = facts_of(reading, kb).facts
         print(f"{example.rule}: {'must fire' if example.must_fire else 'must not fire'}: {example.text}")
         print(f"    when {example.condition.text}")
-        print(f"    read {sorted(facts.present)} absent {sorted(facts.absent & example.condition.findings)} numbers {dict(facts.measurements)}")
+        print(
+            f"    read {sorted(facts.present)} absent {sorted(facts.absent & example.condition.findings)} numbers {dict(facts.measurements)}"
+        )
     print(f"{failed} of {total} examples fail")
     return 1 if failed else 0
 

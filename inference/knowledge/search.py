@@ -72,8 +72,22 @@ class KnowledgeSearch:
     def _sounds(self) -> tuple[dict[str, list[int]], list[tuple[str, str]]]:
         """Initials to name numbers, and (full pinyin, initials) of every name, from one reading of each character."""
         characters = sorted({ch for name in self.names for ch in name.normal})
-        reading = {ch: sound[0] for ch, sound in zip(characters, pinyin(characters, style=Style.NORMAL, errors=lambda x: [[c] for c in x]), strict=True)}
-        reading |= {"血": "xue", "便": "bian", "重": "zhong", "长": "chang", "调": "tiao", "着": "zhuo", "结": "jie", "泌": "mi", "呕": "ou", "臀": "tun"}
+        reading = {
+            ch: sound[0]
+            for ch, sound in zip(characters, pinyin(characters, style=Style.NORMAL, errors=lambda x: [[c] for c in x]), strict=True)
+        }
+        reading |= {
+            "血": "xue",
+            "便": "bian",
+            "重": "zhong",
+            "长": "chang",
+            "调": "tiao",
+            "着": "zhuo",
+            "结": "jie",
+            "泌": "mi",
+            "呕": "ou",
+            "臀": "tun",
+        }
         table: dict[str, list[int]] = defaultdict(list)
         sounds = []
         for i, name in enumerate(self.names):

@@ -35,7 +35,8 @@ class PrescriptionChecker:
         self.kb = kb
         self.names = MedicineNames(kb)
         self.doubts: dict[str, list[tuple[Mapping[str, Any], Condition]]] = {
-            ident: [(doubt, kb.condition(doubt["when"])) for doubt in medicine.get("doubts", ()) if doubt.get("enabled", True)] for ident, medicine in kb.medicines.items()
+            ident: [(doubt, kb.condition(doubt["when"])) for doubt in medicine.get("doubts", ()) if doubt.get("enabled", True)]
+            for ident, medicine in kb.medicines.items()
         }
         self.classes: Mapping[str, Any] = kb.tables.get("allergy_classes", {})
         self.repeatable: frozenset[str] = frozenset(ident for ident, group in kb.medicine_classes.items() if group["repeatable"])
@@ -78,17 +79,42 @@ class PrescriptionChecker:
         own = {*order.medicine.get("allergy_classes", ()), f"medicine:{order.id}"}
         direct = sorted(own & set(allergic))
         if direct:
-            return [self._warning(f"allergy:{order.id}", "allergy", "serious", (name,), f"病历写有“{allergic[direct[0]]}”，{name}属同类，不宜使用。", "rule:allergy_class")]
+            return [
+                self._warning(
+                    f"allergy:{order.id}",
+                    "allergy",
+                    "serious",
+                    (name,),
+                    f"病历写有“{allergic[direct[0]]}”，{name}属同类，不宜使用。",
+                    "rule:allergy_class",
+                )
+            ]
         found = []
         for ident in sorted(own & set(self.classes)):
             for other, row in (self.classes[ident].get("cross") or {}).items():
                 if other in allergic:
-                    found.append(self._warning(f"allergy:{order.id}:{other}", "allergy", row["severity"], (name,), f"病历写有“{allergic[other]}”，{name}可能交叉过敏：{row['message']}", row["source"]))
+                    found.append(
+                        self._warning(
+                            f"allergy:{order.id}:{other}",
+                            "allergy",
+                            row["severity"],
+                            (name,),
+                            f"病历写有“{allergic[other]}”，{name}可能交叉过敏：{row['message']}",
+                            row["source"],
+                        )
+                    )
         return found
 
     def _doubt(self, order: Order, facts: Facts) -> list[MedicationWarning]:
         return [
-            self._warning(f"{doubt['kind']}:{doubt['id']}:{order.id}", doubt["kind"], doubt["severity"], (order.medicine["name"],), f"{order.medicine['name']}：{doubt['message']}", doubt["source"])
+            self._warning(
+                f"{doubt['kind']}:{doubt['id']}:{order.id}",
+                doubt["kind"],
+                doubt["severity"],
+                (order.medicine["name"],),
+                f"{order.medicine['name']}：{doubt['message']}",
+                doubt["source"],
+            )
             for doubt, condition in self.doubts[order.id]
             if condition.evaluate(facts)
         ]
@@ -97,7 +123,15 @@ class PrescriptionChecker:
         doses = order.medicine.get("doses", ())
         weights = facts.measurements.get("weight", ())
         years = None if facts.age_days is None else facts.age_days / 365.25
-        doubt = doubt_of(order.medicine["name"], doses, order.given.dose, order.given.frequency, order.given.route, age_years=years, weight=weights[0] if weights else None)
+        doubt = doubt_of(
+            order.medicine["name"],
+            doses,
+            order.given.dose,
+            order.given.frequency,
+            order.given.route,
+            age_years=years,
+            weight=weights[0] if weights else None,
+        )
         if doubt is None:
             return []
         source = next((d["source"] for d in doses), "estimate")
@@ -116,7 +150,16 @@ class PrescriptionChecker:
                     if rule["with_"] in (other_id, other["drug_class"], *other.get("ingredients", ())):
                         names = (medicine["name"], other["name"])
                         pair = ":".join(sorted((ident, other_id)))
-                        found.append(self._warning(f"interaction:{pair}", "interaction", rule["severity"], names, f"{names[0]}与{names[1]}：{rule['message']}（{rule['mechanism']}）", rule["source"]))
+                        found.append(
+                            self._warning(
+                                f"interaction:{pair}",
+                                "interaction",
+                                rule["severity"],
+                                names,
+                                f"{names[0]}与{names[1]}：{rule['message']}（{rule['mechanism']}）",
+                                rule["source"],
+                            )
+                        )
         return found
 
     def _duplicates(self, orders: Sequence[Order]) -> list[MedicationWarning]:
@@ -128,9 +171,27 @@ class PrescriptionChecker:
                 shared = set(first.medicine.get("ingredients", ())) & set(second.medicine.get("ingredients", ()))
                 if first.id == second.id or shared:
                     if first.given.route == second.given.route:
-                        found.append(self._warning(f"duplicate:{pair}", "duplicate", "caution", names, f"{names[0]}与{names[1]}含相同成分，请核对是否重复。", "rule:same_ingredient"))
+                        found.append(
+                            self._warning(
+                                f"duplicate:{pair}",
+                                "duplicate",
+                                "caution",
+                                names,
+                                f"{names[0]}与{names[1]}含相同成分，请核对是否重复。",
+                                "rule:same_ingredient",
+                            )
+                        )
                 elif first.medicine["drug_class"] == second.medicine["drug_class"] and first.medicine["drug_class"] not in self.repeatable:
-                    found.append(self._warning(f"duplicate:{pair}", "duplicate", "caution", names, f"{names[0]}与{names[1]}属同一类药，通常不合用。", "rule:same_class"))
+                    found.append(
+                        self._warning(
+                            f"duplicate:{pair}",
+                            "duplicate",
+                            "caution",
+                            names,
+                            f"{names[0]}与{names[1]}属同一类药，通常不合用。",
+                            "rule:same_class",
+                        )
+                    )
         return found
 
     @staticmethod

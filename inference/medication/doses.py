@@ -8,9 +8,41 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_UNITS = {"g": ("mg", 1000.0), "克": ("mg", 1000.0), "mg": ("mg", 1.0), "毫克": ("mg", 1.0), "ug": ("mg", 0.001), "μg": ("mg", 0.001), "µg": ("mg", 0.001), "mcg": ("mg", 0.001), "微克": ("mg", 0.001), "ml": ("ml", 1.0), "毫升": ("ml", 1.0), "iu": ("iu", 1.0), "u": ("iu", 1.0), "单位": ("iu", 1.0), "万u": ("iu", 10_000.0), "万单位": ("iu", 10_000.0), "万iu": ("iu", 10_000.0)}
+_UNITS = {
+    "g": ("mg", 1000.0),
+    "克": ("mg", 1000.0),
+    "mg": ("mg", 1.0),
+    "毫克": ("mg", 1.0),
+    "ug": ("mg", 0.001),
+    "μg": ("mg", 0.001),
+    "µg": ("mg", 0.001),
+    "mcg": ("mg", 0.001),
+    "微克": ("mg", 0.001),
+    "ml": ("ml", 1.0),
+    "毫升": ("ml", 1.0),
+    "iu": ("iu", 1.0),
+    "u": ("iu", 1.0),
+    "单位": ("iu", 1.0),
+    "万u": ("iu", 10_000.0),
+    "万单位": ("iu", 10_000.0),
+    "万iu": ("iu", 10_000.0),
+}
 _DOSE = re.compile(r"(\d+(?:\.\d+)?)\s*(万单位|万iu|万u|单位|毫克|微克|毫升|克|mcg|mg|ug|μg|µg|ml|iu|g|u)", re.IGNORECASE)
-_TIMES = {"qd": 1, "qn": 1, "qm": 1, "qam": 1, "hs": 1, "bid": 2, "tid": 3, "qid": 4, "qod": 0.5, "qw": 1 / 7, "biw": 2 / 7, "st": 1, "once": 1}
+_TIMES = {
+    "qd": 1,
+    "qn": 1,
+    "qm": 1,
+    "qam": 1,
+    "hs": 1,
+    "bid": 2,
+    "tid": 3,
+    "qid": 4,
+    "qod": 0.5,
+    "qw": 1 / 7,
+    "biw": 2 / 7,
+    "st": 1,
+    "once": 1,
+}
 _EVERY = re.compile(r"q\s*(\d+)\s*h")
 _DAILY = re.compile(r"(?:每日|每天|一日|一天|日)\s*([一二两三四五六1-6])\s*次|([1-6])\s*次\s*/\s*(?:日|天|d)")
 _CHINESE = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6}
@@ -56,10 +88,37 @@ class DoseDoubt:
     message: str
 
 
-_ROUTES = {"口服": "po", "po": "po", "静滴": "iv", "静脉滴注": "iv", "ivgtt": "iv", "iv": "iv", "静注": "iv", "静推": "iv", "肌注": "im", "im": "im", "皮下": "sc", "皮下注射": "sc", "sc": "sc", "ih": "sc", "外用": "ext", "吸入": "inh", "雾化": "inh"}
+_ROUTES = {
+    "口服": "po",
+    "po": "po",
+    "静滴": "iv",
+    "静脉滴注": "iv",
+    "ivgtt": "iv",
+    "iv": "iv",
+    "静注": "iv",
+    "静推": "iv",
+    "肌注": "im",
+    "im": "im",
+    "皮下": "sc",
+    "皮下注射": "sc",
+    "sc": "sc",
+    "ih": "sc",
+    "外用": "ext",
+    "吸入": "inh",
+    "雾化": "inh",
+}
 
 
-def doubt_of(name: str, doses: Sequence[Mapping[str, Any]], dose: str | None, frequency: str | None, route: str | None, *, age_years: float | None, weight: float | None) -> DoseDoubt | None:
+def doubt_of(
+    name: str,
+    doses: Sequence[Mapping[str, Any]],
+    dose: str | None,
+    frequency: str | None,
+    route: str | None,
+    *,
+    age_years: float | None,
+    weight: float | None,
+) -> DoseDoubt | None:
     """A doubt where the written dose lies well outside the entry's range for this route; silent where nothing can be compared."""
     amount = parse_dose(dose)
     if amount is None:
@@ -78,7 +137,10 @@ def doubt_of(name: str, doses: Sequence[Mapping[str, Any]], dose: str | None, fr
     highest = row.get("daily_max") or (row["daily"][1] if row.get("daily") else None)
     if daily is not None and highest is not None and daily > highest * factor * 1.01:
         severe = daily > highest * factor * 1.99
-        return DoseDoubt("serious" if severe else "caution", f"{name}每日 {daily:g} {unit}，超过通常的每日 {highest * factor:g} {unit}；请核对剂量与次数。")
+        return DoseDoubt(
+            "serious" if severe else "caution",
+            f"{name}每日 {daily:g} {unit}，超过通常的每日 {highest * factor:g} {unit}；请核对剂量与次数。",
+        )
     if row.get("single") and amount.value > row["single"][1] * factor * 1.5:
         return DoseDoubt("caution", f"{name}单次 {amount.value:g} {unit}，高于通常的 {row['single'][1] * factor:g} {unit}；请核对。")
     if daily is not None and row.get("daily") and daily < row["daily"][0] * factor * 0.3:
@@ -100,5 +162,8 @@ def _child(name: str, row: Mapping[str, Any], factor: float, amount: Amount, dai
         highest = min(highest, cap * factor)
     if daily > highest * 1.2:
         severe = daily > highest * 2
-        return DoseDoubt("serious" if severe else "caution", f"{name}每日 {daily:g} {amount.unit}，按体重 {weight:g} kg 通常不超过 {highest:.0f} {amount.unit}；请核算。")
+        return DoseDoubt(
+            "serious" if severe else "caution",
+            f"{name}每日 {daily:g} {amount.unit}，按体重 {weight:g} kg 通常不超过 {highest:.0f} {amount.unit}；请核算。",
+        )
     return None

@@ -102,7 +102,10 @@ def features(scores: PartScores, targets: npt.NDArray[np.int64]) -> Vector:
     prob_gap, prob_rank = at(gap, -2.5), at(ranks, 0.0)
     evidence = min(scores.findings, 12) / 12.0
     length = min(scores.characters, 800) / 800.0
-    mention = {name: np.array([scores.mentions.get(int(t)) == name for t in targets], dtype=float) for name in ("present", "possible", "historical", "absent")}
+    mention = {
+        name: np.array([scores.mentions.get(int(t)) == name for t in targets], dtype=float)
+        for name in ("present", "possible", "historical", "absent")
+    }
     agreement = (semantic_ranks[targets] > 1 / 6.5).astype(float) + (prob_rank > 1 / 6.5) + ((vote_ranks[targets] > 1 / 6.5) & (votes > 0))
     if not scores.findings:
         prob_gap, prob_rank = np.full(len(targets), -2.5), np.zeros(len(targets))

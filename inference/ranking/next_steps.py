@@ -20,7 +20,20 @@ UNCLEAR = 0.1
 _COST = {"symptom": 1.0, "history": 1.0, "exposure": 1.0, "sign": 1.3, "laboratory": 3.0, "imaging": 4.0}
 _KIND = {"symptom": "ask", "history": "ask", "exposure": "ask", "sign": "examine", "laboratory": "test", "imaging": "test"}
 _LEVELS = {"village": 0, "township": 1, "county": 2}
-_COUNTY_ONLY = ("ct", "mri", "angiograph", "dsa", "pet", "scintigraph", "biops", "culture", "endoscop", "gastroscop", "colonoscop", "bronchoscop")
+_COUNTY_ONLY = (
+    "ct",
+    "mri",
+    "angiograph",
+    "dsa",
+    "pet",
+    "scintigraph",
+    "biops",
+    "culture",
+    "endoscop",
+    "gastroscop",
+    "colonoscop",
+    "bronchoscop",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +80,13 @@ def available(kb: KnowledgeBase, finding: str, facility: str | None) -> bool:
 
 
 def questions(
-    ranked: Sequence[tuple[str, float]], record: RecordFacts, probabilistic: Probabilistic, kb: KnowledgeBase, facility: str | None, *, count: int = 5
+    ranked: Sequence[tuple[str, float]],
+    record: RecordFacts,
+    probabilistic: Probabilistic,
+    kb: KnowledgeBase,
+    facility: str | None,
+    *,
+    count: int = 5,
 ) -> list[Question]:
     """The most informative open questions for the leading full entries (`(disease, probability)`, best first)."""
     leading = [(d, p) for d, p in ranked if d in probabilistic.index][:HYPOTHESES]
@@ -87,7 +106,9 @@ def questions(
     if not columns:
         return []
     background = probabilistic.background[columns]
-    table = np.where(probabilistic.listed[np.ix_(rows, columns)], np.maximum(probabilistic.p[np.ix_(rows, columns)], background), background)
+    table = np.where(
+        probabilistic.listed[np.ix_(rows, columns)], np.maximum(probabilistic.p[np.ix_(rows, columns)], background), background
+    )
     gains = expected_gains(weights, np.vstack([table, background]))
     found = []
     for j, gain in zip(columns, gains.tolist(), strict=True):
@@ -106,7 +127,13 @@ def questions(
 
 
 def next_steps(
-    ranked: Sequence[tuple[str, float]], record: RecordFacts, probabilistic: Probabilistic, kb: KnowledgeBase, facility: str | None, *, urgent: bool
+    ranked: Sequence[tuple[str, float]],
+    record: RecordFacts,
+    probabilistic: Probabilistic,
+    kb: KnowledgeBase,
+    facility: str | None,
+    *,
+    urgent: bool,
 ) -> tuple[NextStep, ...]:
     """Questions, examinations, tests and a referral, in plain Chinese."""
     steps: list[NextStep] = []
@@ -114,7 +141,9 @@ def next_steps(
         steps.append(NextStep(kind="refer", what="按红旗提示先处理并立即联系上级医院转诊", why="存在危险信号", gain=None))
     for question in questions(ranked, record, probabilistic, kb, facility):
         finding = kb.findings[question.finding]
-        speaks_for = [kb.diseases[d].name for d, _ in ranked[:HYPOTHESES] if d in kb.diseases and kb.diseases[d].findings.get(finding.id, 0) >= 0.3][:3]
+        speaks_for = [
+            kb.diseases[d].name for d, _ in ranked[:HYPOTHESES] if d in kb.diseases and kb.diseases[d].findings.get(finding.id, 0) >= 0.3
+        ][:3]
         kind = _KIND[finding.kind]
         what = finding.question if kind == "ask" else f"查：{finding.name}"
         why = f"若有，支持{'、'.join(speaks_for)}" if speaks_for else "有助于鉴别前几位诊断"
@@ -127,5 +156,7 @@ def next_steps(
                 steps.append(NextStep(kind="test", what=test["test"], why=test["why"], gain=None))
         if _LEVELS[entry["lowest_level"]] > level and not urgent and entry["referral"]:
             referral = entry["referral"][0]
-            steps.append(NextStep(kind="refer", what=f"转{referral['to']}", why=f"{referral['when']}；本级不宜单独处理{entry['name']}", gain=None))
+            steps.append(
+                NextStep(kind="refer", what=f"转{referral['to']}", why=f"{referral['when']}；本级不宜单独处理{entry['name']}", gain=None)
+            )
     return tuple(steps)

@@ -135,7 +135,12 @@ class Probabilistic:
                 used[member] = used.get(member, 0) + 1
         absent = [f for f in sorted(record.facts.absent) if f in self.column and f in record.stated]
         derived = [f for f in sorted(record.facts.absent) if f in self.column and f not in record.stated]
-        return columns, weights, [self.column[f] for f in absent] + [self.column[f] for f in derived], [1.0] * len(absent) + [0.5] * len(derived)
+        return (
+            columns,
+            weights,
+            [self.column[f] for f in absent] + [self.column[f] for f in derived],
+            [1.0] * len(absent) + [0.5] * len(derived),
+        )
 
     def score(self, record: RecordFacts, date: dt.date | None = None) -> Vector:
         """Unnormalised log posterior of every full entry."""

@@ -17,7 +17,9 @@ def name_view(names: tuple[str, ...]) -> str:
 
 
 def _listed(disease: Disease, kb: KnowledgeBase, kinds: frozenset[str], count: int) -> str:
-    chosen: list[Finding] = [kb.findings[ident] for ident in sorted(disease.findings, key=lambda f: -disease.findings[f]) if ident in kb.findings]
+    chosen: list[Finding] = [
+        kb.findings[ident] for ident in sorted(disease.findings, key=lambda f: -disease.findings[f]) if ident in kb.findings
+    ]
     return "、".join(finding.name for finding in chosen if finding.kind in kinds)[: count * 8]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +104,9 @@ class Ranker:
         scores, vector = self.parts(reading, record)
         found = [self.names.find(name) for name in names]
         w = self.fusion.options
-        name_scores = self.semantic.name_score(vector, list(names)) if self.semantic is not None and vector is not None else np.zeros(len(names))
+        name_scores = (
+            self.semantic.name_score(vector, list(names)) if self.semantic is not None and vector is not None else np.zeros(len(names))
+        )
         known = np.array(sorted({self.index[t] for t in found if t is not None}), dtype=np.int64)
         fused = dict(zip(known.tolist(), self.fusion.logits(features(scores, known)).tolist(), strict=True)) if len(known) else {}
         low = min(fused.values(), default=0.0)
@@ -143,14 +144,22 @@ class Ranker:
                 versions=versions,
             )
         ranked = self.rank(reading, record)
-        top = [(self.targets[t], float(p)) for t, p in zip(ranked.targets[:top_k].tolist(), ranked.probabilities[:top_k].tolist(), strict=True)]
+        top = [
+            (self.targets[t], float(p)) for t, p in zip(ranked.targets[:top_k].tolist(), ranked.probabilities[:top_k].tolist(), strict=True)
+        ]
         shown = tuple(self._candidate(target, p, record, ranked if explain else None, i) for i, (target, p) in enumerate(top))
         urgent = any(flag.urgency == "immediate" for flag in flags)
         steps = next_steps(top, record, self.probabilistic, self.kb, reading.record.encounter.facility, urgent=urgent)
         reason = self._too_little(reading, ranked)
         if reason and not _informative(record):
             # nothing was read: to list diseases by their frequency alone would be a pretence
-            shown, steps = (), (NextStep(kind="ask", what="哪里不舒服？有多久了？怎样开始的？", why="病历里没有读到症状", gain=None), *(s for s in steps if s.kind == "refer"))
+            shown, steps = (
+                (),
+                (
+                    NextStep(kind="ask", what="哪里不舒服？有多久了？怎样开始的？", why="病历里没有读到症状", gain=None),
+                    *(s for s in steps if s.kind == "refer"),
+                ),
+            )
         return Diagnosis(
             id=reading.record.id,
             status="abstained" if reason else "ranked",
@@ -189,7 +198,9 @@ class Ranker:
             )  # fmt: skip
         disease = self.kb.diseases[target]
         contributions = self.probabilistic.contributions(record, target)
-        supports: list[Evidence] = list(record.evidence.get(f"disease:{target}", ())[:2]) if record.mentioned.get(target) in ("present", "possible") else []
+        supports: list[Evidence] = (
+            list(record.evidence.get(f"disease:{target}", ())[:2]) if record.mentioned.get(target) in ("present", "possible") else []
+        )
         against: list[Evidence] = []
         for finding, nats in contributions.items():
             places = record.evidence.get(finding, [])
@@ -227,14 +238,20 @@ class Ranker:
         disease = self.kb.diseases[target]
         known = record.facts.present | record.facts.absent
         scored = [
-            (p * float(np.log(p / self.kb.findings[f].background)), f) for f, p in disease.findings.items() if f not in known and p > self.kb.findings[f].background
+            (p * float(np.log(p / self.kb.findings[f].background)), f)
+            for f, p in disease.findings.items()
+            if f not in known and p > self.kb.findings[f].background
         ]
         scored.sort(key=lambda pair: (-pair[0], pair[1]))
-        return tuple(MissingFinding(finding=f, name=self.kb.findings[f].name, question=self.kb.findings[f].question) for _, f in scored[:count])
+        return tuple(
+            MissingFinding(finding=f, name=self.kb.findings[f].name, question=self.kb.findings[f].question) for _, f in scored[:count]
+        )
 
     def _named(self, name: str, target: str | None, probability: float, record: RecordFacts) -> Candidate:
         if target is None:
-            return Candidate(id=f"diagnosis:name:{name}", disease=None, name=name, icd10=None, probability=round(probability, 4), must_not_miss=False)
+            return Candidate(
+                id=f"diagnosis:name:{name}", disease=None, name=name, icd10=None, probability=round(probability, 4), must_not_miss=False
+            )
         return self._candidate(target, probability, record, None, 0).model_copy(update={"name": name})
 
     def _numbers(self, ranked: Ranked, position: int, target: str) -> dict[str, Any]:
@@ -273,7 +290,13 @@ class Ranker:
             if entry.get("notifiable") and probability >= 0.2:
                 row = table.get(target, {})
                 found.append(
-                    {"disease": target, "name": entry["name"], "class": entry["notifiable"]["class"], "hours": entry["notifiable"]["hours"], "action": row.get("action", "")}
+                    {
+                        "disease": target,
+                        "name": entry["name"],
+                        "class": entry["notifiable"]["class"],
+                        "hours": entry["notifiable"]["hours"],
+                        "action": row.get("action", ""),
+                    }
                 )
         return found
 

@@ -15,10 +15,30 @@ from inference.reading.types import Reading
 MAX_CHARACTERS = 400
 _LEFT_OUT = frozenset({"absent", "family", "other_person", "conditional"})
 _CLAUSE = re.compile(r"[^，。；;,\n！!？?]*[，。；;,\n！!？?]?")
-_ORDER = ("chief_complaint", "present_illness", None, "physical_exam", "auxiliary_exam", "past_history", "obstetric_history", "personal_history")
-_SHARE = {"chief_complaint": 80, "present_illness": 180, None: 300, "physical_exam": 90, "auxiliary_exam": 90, "past_history": 60, "obstetric_history": 40, "personal_history": 30}
+_ORDER = (
+    "chief_complaint",
+    "present_illness",
+    None,
+    "physical_exam",
+    "auxiliary_exam",
+    "past_history",
+    "obstetric_history",
+    "personal_history",
+)
+_SHARE = {
+    "chief_complaint": 80,
+    "present_illness": 180,
+    None: 300,
+    "physical_exam": 90,
+    "auxiliary_exam": 90,
+    "past_history": 60,
+    "obstetric_history": 40,
+    "personal_history": 30,
+}
 _BOILERPLATE = re.compile(r"(饮食|睡眠|精神|大小便|二便|体重|体力)[^，。；]{0,12}(正常|如常|可|尚可|无明显[^，。；]{0,6}|一般)")
-_HEADING = re.compile(r"^\s*(主\s*诉|现病史|既往史|个人史|家族史|过敏史|婚育史|月经史|体格检查|查\s*体|专科检查|辅助检查|入院情况|S|O)\s*[:：]")
+_HEADING = re.compile(
+    r"^\s*(主\s*诉|现病史|既往史|个人史|家族史|过敏史|婚育史|月经史|体格检查|查\s*体|专科检查|辅助检查|入院情况|S|O)\s*[:：]"
+)
 
 
 def _age_text(days: float) -> str:
@@ -51,7 +71,11 @@ def _kept(text: str, start: int, entities: Sequence[Entity]) -> str:
             continue
         low, high = start + match.start(), start + match.end()
         inside = [e for e in entities if e.span.start >= low and e.span.end <= high]
-        if inside and all(e.assertion in _LEFT_OUT or e.type == "body_part" for e in inside) and any(e.assertion in _LEFT_OUT for e in inside):
+        if (
+            inside
+            and all(e.assertion in _LEFT_OUT or e.type == "body_part" for e in inside)
+            and any(e.assertion in _LEFT_OUT for e in inside)
+        ):
             continue
         if _BOILERPLATE.search(clause):
             continue

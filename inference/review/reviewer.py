@@ -71,7 +71,11 @@ class Reviewer:
             *self._doubtful(ranked, record, coverage),
             *self._incomplete(reading),
         ]
-        return Review(id=reading.record.id, alerts=tuple(within_budget(alerts, {o.id for o in reading.record.overridden if o.reason.strip()})), versions=versions)
+        return Review(
+            id=reading.record.id,
+            alerts=tuple(within_budget(alerts, {o.id for o in reading.record.overridden if o.reason.strip()})),
+            versions=versions,
+        )
 
     def _ref(self, target: str | None) -> DiseaseRef | None:
         if target in self.kb.diseases:
@@ -123,12 +127,25 @@ class Reviewer:
         for ident in sorted(record.facts.medicines & set(self.kb.medicines)):
             medicine = self.kb.medicines[ident]
             wanted = [d for d in medicine.get("indication_diseases", ()) if d in self.kb.diseases]
-            if not medicine.get("chronic") or not wanted or any(coverage.covers(d) for d in wanted) or any(record.mentioned.get(d) in ("present", "possible", "historical") for d in wanted):
+            if (
+                not medicine.get("chronic")
+                or not wanted
+                or any(coverage.covers(d) for d in wanted)
+                or any(record.mentioned.get(d) in ("present", "possible", "historical") for d in wanted)
+            ):
                 continue
             names = "、".join(self.kb.diseases[d].name for d in wanted[:3])
             evidence = tuple(record.evidence.get(ident, ()))
             found.append(
-                Alert(id=f"alert:missed:medicine:{ident}", kind="missed", severity="hint", disease=self._ref(wanted[0]), message=f"正在使用{medicine['name']}，诊断中没有相应的疾病（{names}）。", evidence=evidence, source="rule:medicine_without_disease")
+                Alert(
+                    id=f"alert:missed:medicine:{ident}",
+                    kind="missed",
+                    severity="hint",
+                    disease=self._ref(wanted[0]),
+                    message=f"正在使用{medicine['name']}，诊断中没有相应的疾病（{names}）。",
+                    evidence=evidence,
+                    source="rule:medicine_without_disease",
+                )
             )
         return found
 
@@ -145,7 +162,15 @@ class Reviewer:
             if ref is None:
                 continue
             found.append(
-                Alert(id=f"alert:missed:history:{target}", kind="missed", severity="warning", disease=ref, message=f"病历中写有{ref.name}，诊断中没有列出。", evidence=tuple(evidence[:2]), source="rule:stated_not_listed")
+                Alert(
+                    id=f"alert:missed:history:{target}",
+                    kind="missed",
+                    severity="warning",
+                    disease=ref,
+                    message=f"病历中写有{ref.name}，诊断中没有列出。",
+                    evidence=tuple(evidence[:2]),
+                    source="rule:stated_not_listed",
+                )
             )
         return found
 
@@ -168,9 +193,19 @@ class Reviewer:
             if not candidate.supports:
                 continue
             said = "、".join(dict.fromkeys(e.span.text for e in candidate.supports[:4] if e.span))
-            severity = "critical" if dangerous and probability >= t.critical else "warning" if dangerous or probability >= t.critical else "hint"
+            severity = (
+                "critical" if dangerous and probability >= t.critical else "warning" if dangerous or probability >= t.critical else "hint"
+            )
             found.append(
-                Alert(id=f"alert:missed:{target}", kind="missed", severity=severity, disease=self._ref(target), message=f"请考虑{candidate.name}：依据“{said}”。", evidence=candidate.supports, source="model:ranker")  # type: ignore[arg-type]
+                Alert(
+                    id=f"alert:missed:{target}",
+                    kind="missed",
+                    severity=severity,
+                    disease=self._ref(target),
+                    message=f"请考虑{candidate.name}：依据“{said}”。",
+                    evidence=candidate.supports,
+                    source="model:ranker",
+                )  # type: ignore[arg-type]
             )
         return found
 
@@ -189,7 +224,17 @@ class Reviewer:
             said = "、".join(dict.fromkeys((e.span.text if e.span else e.note or "") for e in candidate.against[:3]))
             confirm = "、".join(m.name for m in candidate.missing[:3])
             message = f"诊断“{candidate.name}”与病历不符：{said}。" + (f"如仍考虑，请核实：{confirm}。" if confirm else "")
-            found.append(Alert(id=f"alert:doubtful:{target}", kind="doubtful", severity="hint", disease=self._ref(target), message=message, evidence=candidate.against, source="model:ranker"))
+            found.append(
+                Alert(
+                    id=f"alert:doubtful:{target}",
+                    kind="doubtful",
+                    severity="hint",
+                    disease=self._ref(target),
+                    message=message,
+                    evidence=candidate.against,
+                    source="model:ranker",
+                )
+            )
         return found
 
     def _incomplete(self, reading: Reading) -> list[Alert]:
@@ -198,7 +243,17 @@ class Reviewer:
         if not missing:
             return []
         hints = "；".join(item.hint or item.item for item in missing[:4])
-        return [Alert(id="alert:incomplete", kind="incomplete", severity="hint", disease=None, message=f"病历还缺：{hints}。", evidence=(), source="rule:record_quality")]
+        return [
+            Alert(
+                id="alert:incomplete",
+                kind="incomplete",
+                severity="hint",
+                disease=None,
+                message=f"病历还缺：{hints}。",
+                evidence=(),
+                source="rule:record_quality",
+            )
+        ]
 
 
 def within_budget(alerts: Sequence[Alert], overridden: set[str], budget: int = BUDGET) -> list[Alert]:

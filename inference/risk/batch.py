@@ -63,7 +63,9 @@ def _blocks(source: Path, names: Sequence[str], rows: int, broken: _Broken) -> I
         return
     reader = pacsv.open_csv(
         source,
-        read_options=pacsv.ReadOptions(block_size=CSV_BLOCK_BYTES, use_threads=False, column_names=list(names), skip_rows=1, encoding="utf8"),
+        read_options=pacsv.ReadOptions(
+            block_size=CSV_BLOCK_BYTES, use_threads=False, column_names=list(names), skip_rows=1, encoding="utf8"
+        ),
         parse_options=pacsv.ParseOptions(invalid_row_handler=broken, newlines_in_values=False),
         # Bytes first: a cell that is not UTF-8 costs that cell, not the file.
         convert_options=pacsv.ConvertOptions(column_types={name: pa.binary() for name in names}, strings_can_be_null=True),
@@ -90,7 +92,9 @@ def _as_text(block: pa.RecordBatch) -> pa.RecordBatch:
         try:
             columns.append(column.cast(pa.string()))
         except pa.ArrowInvalid:
-            columns.append(pa.array([None if value is None else value.decode("utf-8", "replace") for value in column.to_pylist()], pa.string()))
+            columns.append(
+                pa.array([None if value is None else value.decode("utf-8", "replace") for value in column.to_pylist()], pa.string())
+            )
     return pa.RecordBatch.from_arrays(columns, names=block.schema.names)
 
 
@@ -100,7 +104,10 @@ def _start(layout: Layout, policy_name: str) -> None:
 
 def _write_part(folder: Path, number: int, batch: pa.RecordBatch, counts: dict[str, Any]) -> None:
     part = folder / f"{number:06d}.arrow"
-    with pa.OSFile(str(part) + ".new", "wb") as sink, pa.ipc.new_file(sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+    with (
+        pa.OSFile(str(part) + ".new", "wb") as sink,
+        pa.ipc.new_file(sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer,
+    ):
         writer.write_batch(batch)
     facts = folder / f"{number:06d}.json"
     facts.with_suffix(".json.new").write_text(json.dumps(counts, ensure_ascii=False), encoding="utf-8")
@@ -131,7 +138,15 @@ def _unreadable(schema: pa.Schema, lines: Sequence[tuple[str, str]]) -> pa.Recor
 def _identity(source: Path, rows: int, chosen: Policy, names: Sequence[str]) -> dict[str, Any]:
     stat = source.stat()
     code = hashlib.sha256("|".join(names).encode()).hexdigest()[:16]
-    return {"format": FORMAT, "source": source.name, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "rows_a_block": rows, "policy": chosen.name, "columns": code}
+    return {
+        "format": FORMAT,
+        "source": source.name,
+        "size": stat.st_size,
+        "mtime_ns": stat.st_mtime_ns,
+        "rows_a_block": rows,
+        "policy": chosen.name,
+        "columns": code,
+    }
 
 
 def _payload(batch: pa.RecordBatch) -> bytes:
@@ -148,9 +163,13 @@ def _sink(out: Path, schema: pa.Schema) -> Iterator[Any]:
     if out.suffix.lower() == ".csv":
         plain = pa.schema([pa.field(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in schema])
         with pacsv.CSVWriter(str(new), plain) as writer:
-            yield lambda batch: writer.write_batch(pa.RecordBatch.from_arrays([c.cast(f.type) for c, f in zip(batch.columns, plain, strict=True)], schema=plain))
+            yield lambda batch: writer.write_batch(
+                pa.RecordBatch.from_arrays([c.cast(f.type) for c, f in zip(batch.columns, plain, strict=True)], schema=plain)
+            )
     else:
-        with pq.ParquetWriter(str(new), schema, compression="zstd", compression_level=1, write_statistics=False, use_dictionary=True) as writer:
+        with pq.ParquetWriter(
+            str(new), schema, compression="zstd", compression_level=1, write_statistics=False, use_dictionary=True
+        ) as writer:
             yield writer.write_batch
     os.replace(new, out)
 
@@ -243,12 +262,18 @@ class _Here:
         return future
 
 
-def _grade_parts(source: Path, names: Sequence[str], folder: Path, layout: Layout, chosen: Policy, workers: int, block_rows: int) -> tuple[int, list[tuple[str, str]]]:
+def _grade_parts(
+    source: Path, names: Sequence[str], folder: Path, layout: Layout, chosen: Policy, workers: int, block_rows: int
+) -> tuple[int, list[tuple[str, str]]]:
     broken = _Broken()
     first_row, number, done = 1, 0, 0
     pending: deque[Future[int]] = deque()
     _start(layout, chosen.name)
-    pool = _Here() if workers == 1 else ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start, initargs=(layout, chosen.name))
+    pool = (
+        _Here()
+        if workers == 1
+        else ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start, initargs=(layout, chosen.name))
+    )
     with pool:
         for block in _blocks(source, names, block_rows, broken):
             if not (folder / f"{number:06d}.json").is_file():

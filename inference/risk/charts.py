@@ -35,13 +35,17 @@ def risk_chart(now: float, ideal: float, levers: Sequence[Mapping[str, Any]]) ->
     for row, (name, value) in enumerate(bars):
         y = top + row * (height + gap)
         parts.append(_text(left - 12, y + 19, name, anchor="end"))
-        parts.append(f'<rect x="{left}" y="{y:.1f}" width="{max(value * scale, 2):.1f}" height="{height}" rx="4" fill="{_risk_colour(value)}"/>')
+        parts.append(
+            f'<rect x="{left}" y="{y:.1f}" width="{max(value * scale, 2):.1f}" height="{height}" rx="4" fill="{_risk_colour(value)}"/>'
+        )
         parts.append(_text(left + value * scale + 8, y + 19, f"{value:.1f}%", weight="bold"))
     parts.append("</svg>")
     return "".join(parts)
 
 
-def trend_chart(title: str, series: Sequence[tuple[str, str, Sequence[Mapping[str, Any]]]], goals: Sequence[tuple[str, float]], decimals: int = 0) -> str:
+def trend_chart(
+    title: str, series: Sequence[tuple[str, str, Sequence[Mapping[str, Any]]]], goals: Sequence[tuple[str, float]], decimals: int = 0
+) -> str:
     """Lines over dates.
 
     Args:
@@ -64,7 +68,10 @@ def trend_chart(title: str, series: Sequence[tuple[str, str, Sequence[Mapping[st
     def y_of(value: float) -> float:
         return top + (high - value) / (high - low) * (height - top - bottom)
 
-    parts = [f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(title)}">', f'<line x1="{left}" y1="{height - bottom}" x2="{WIDTH - right}" y2="{height - bottom}" stroke="{GREY}"/>']
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(title)}">',
+        f'<line x1="{left}" y1="{height - bottom}" x2="{WIDTH - right}" y2="{height - bottom}" stroke="{GREY}"/>',
+    ]
     for _, value in goals:
         y = y_of(value)
         parts.append(f'<line x1="{left}" y1="{y:.1f}" x2="{WIDTH - right}" y2="{y:.1f}" stroke="{GREEN}" stroke-dasharray="6 4"/>')

@@ -72,13 +72,18 @@ def block_summary(block: pa.RecordBatch, sheet: Sheet, graded: Mapping[str, Grad
     ):
         if label is not None:
             indicators[name] = label
-    towns = block.column("township").cast(pa.string()).fill_null("（未填）") if "township" in block.schema.names else pa.array([WHOLE] * size)
+    towns = (
+        block.column("township").cast(pa.string()).fill_null("（未填）") if "township" in block.schema.names else pa.array([WHOLE] * size)
+    )
     encoded = towns.dictionary_encode()
     places, where = encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
     townships: dict[str, dict[str, Any]] = {}
     for index, place in enumerate(places):
         rows = where == index
-        townships[place] = {"n": int(rows.sum()), **{name: [int((positive & rows).sum()), int((base & rows).sum())] for name, (positive, base) in indicators.items()}}
+        townships[place] = {
+            "n": int(rows.sum()),
+            **{name: [int((positive & rows).sum()), int((base & rows).sum())] for name, (positive, base) in indicators.items()},
+        }
     quality = {}
     known_inputs = inputs_by_name()
     for target, column_name in layout.columns.items():
@@ -138,13 +143,18 @@ class Summary:
             self.quality[name] = [a + b for a, b in zip(self.quality.get(name, [0, 0, 0, 0]), counts, strict=True)]
         for name, counts in block["statuses"].items():
             self.statuses[name] = [a + b for a, b in zip(self.statuses.get(name, [0] * len(STATUSES)), counts, strict=True)]
-        self.high_risk = heapq.nlargest(HIGH_RISK_LIST, [*self.high_risk, *((risk, ident, place) for risk, ident, place in block["high_risk"])])
+        self.high_risk = heapq.nlargest(
+            HIGH_RISK_LIST, [*self.high_risk, *((risk, ident, place) for risk, ident, place in block["high_risk"])]
+        )
 
     def as_dict(self, lacking: Mapping[str, Any]) -> dict[str, Any]:
         """The summary as JSON: prevalence and control by township, high-risk list, data quality, what was not run."""
 
         def rates(place_counts: Counter[str], bases: Counter[str]) -> dict[str, Any]:
-            return {name: {"n": place_counts[name], "of": base, "rate": round(place_counts[name] / base, 4) if base else None} for name, base in bases.items()}
+            return {
+                name: {"n": place_counts[name], "of": base, "rate": round(place_counts[name] / base, 4) if base else None}
+                for name, base in bases.items()
+            }
 
         whole, whole_bases = Counter[str](), Counter[str]()
         for place in self.sizes:
@@ -155,10 +165,18 @@ class Summary:
             "rows_with_errors": self.rows_with_errors,
             "unreadable_lines": self.unreadable,
             "county": rates(whole, whole_bases),
-            "townships": {place: {"residents": self.sizes[place], **rates(self.townships[place], self.bases[place])} for place in sorted(self.sizes)},
+            "townships": {
+                place: {"residents": self.sizes[place], **rates(self.townships[place], self.bases[place])} for place in sorted(self.sizes)
+            },
             "high_risk": [{"id": ident, "township": place, "risk_pct": risk} for risk, ident, place in self.high_risk],
             "data_quality": {
-                name: {"missing": missing, "implausible": bad, "unit_slip": slip, "unusual": soft, "missing_rate": round(missing / self.rows, 4) if self.rows else None}
+                name: {
+                    "missing": missing,
+                    "implausible": bad,
+                    "unit_slip": slip,
+                    "unusual": soft,
+                    "missing_rate": round(missing / self.rows, 4) if self.rows else None,
+                }
                 for name, (missing, bad, slip, soft) in sorted(self.quality.items())
             },
             "instruments": {name: dict(zip(STATUSES, counts, strict=True)) for name, counts in sorted(self.statuses.items())},

@@ -9,7 +9,19 @@ from typing import Any
 from data_contracts.grade import GradeRequest, InstrumentResult, ResidentGrades
 from knowledge_base.rules import instruments
 
-RISKS = ("china_par_10y", "china_par_lifetime", "htn_risk_strata", "stroke_high_risk_8", "cds_risk_score", "findrisc", "cha2ds2_va", "cha2ds2_vasc", "kdigo_ga", "hyperglycaemia", "lipid_strata_2023")
+RISKS = (
+    "china_par_10y",
+    "china_par_lifetime",
+    "htn_risk_strata",
+    "stroke_high_risk_8",
+    "cds_risk_score",
+    "findrisc",
+    "cha2ds2_va",
+    "cha2ds2_vasc",
+    "kdigo_ga",
+    "hyperglycaemia",
+    "lipid_strata_2023",
+)
 OUTCOMES = {
     "china_par_10y": ("10年内心肌梗死、冠心病死亡或脑卒中", 10),
     "china_par_lifetime": ("至85岁心肌梗死、冠心病死亡或脑卒中", None),
@@ -26,7 +38,11 @@ def _safe(ident: str) -> str:
 def _risk(result: InstrumentResult, subject: dict[str, str], when: str | None, number: int) -> dict[str, Any]:
     title = instruments()[result.instrument].title if result.instrument in instruments() else "高血糖可能性（学习评分）"
     outcome, years = OUTCOMES.get(result.instrument, (title, None))
-    prediction: dict[str, Any] = {"outcome": {"text": outcome}, "qualitativeRisk": {"coding": [{"system": SYSTEM, "code": str(result.grade)}], "text": str(result.grade)}, "rationale": result.interpretation}
+    prediction: dict[str, Any] = {
+        "outcome": {"text": outcome},
+        "qualitativeRisk": {"coding": [{"system": SYSTEM, "code": str(result.grade)}], "text": str(result.grade)},
+        "rationale": result.interpretation,
+    }
     if result.instrument in OUTCOMES and result.value is not None:
         prediction["probabilityDecimal"] = float(result.value) / 100
     if years is not None:
@@ -35,7 +51,10 @@ def _risk(result: InstrumentResult, subject: dict[str, str], when: str | None, n
         "resourceType": "RiskAssessment",
         "id": f"risk-{number}",
         "status": "preliminary" if result.unconfirmed else "final",
-        "method": {"coding": [{"system": SYSTEM, "code": result.instrument, "version": result.version, "display": title}], "text": result.edition or title},
+        "method": {
+            "coding": [{"system": SYSTEM, "code": result.instrument, "version": result.version, "display": title}],
+            "text": result.edition or title,
+        },
         "subject": subject,
         "prediction": [prediction],
         "note": [{"text": f"依据：{result.source}"}],
@@ -63,10 +82,18 @@ def _activities(plan: dict[str, Any], start: dt.date | None) -> list[dict[str, A
 def fhir_bundle(request: GradeRequest, answer: ResidentGrades) -> dict[str, Any]:
     """A collection bundle: Patient, RiskAssessments, Goals, CarePlan."""
     ident = _safe(answer.id)
-    patient = {"resourceType": "Patient", "id": ident, "identifier": [{"system": "urn:xinglin:record", "value": answer.id}], "gender": GENDERS[request.patient.sex]}
+    patient = {
+        "resourceType": "Patient",
+        "id": ident,
+        "identifier": [{"system": "urn:xinglin:record", "value": answer.id}],
+        "gender": GENDERS[request.patient.sex],
+    }
     subject = {"reference": f"urn:xinglin:patient:{ident}"}
     when = None if request.encounter.date is None else request.encounter.date.isoformat()
-    risks = [_risk(result, subject, when, number) for number, result in enumerate((r for r in answer.results if r.instrument in RISKS and r.grade is not None), start=1)]
+    risks = [
+        _risk(result, subject, when, number)
+        for number, result in enumerate((r for r in answer.results if r.instrument in RISKS and r.grade is not None), start=1)
+    ]
     plan = answer.plan
     goals = [
         {
@@ -89,7 +116,10 @@ def fhir_bundle(request: GradeRequest, answer: ResidentGrades) -> dict[str, Any]
         "subject": subject,
         "goal": [{"reference": f"urn:xinglin:goal:{goal['id']}"} for goal in goals],
         "activity": _activities(plan, request.encounter.date),
-        "note": [{"text": f"{conflict['quantity']}：采用{conflict['chosen']['source']}，{conflict['because']}。"} for conflict in plan["conflicts"]],
+        "note": [
+            {"text": f"{conflict['quantity']}：采用{conflict['chosen']['source']}，{conflict['because']}。"}
+            for conflict in plan["conflicts"]
+        ],
     }
     if when is not None:
         care["created"] = when
@@ -98,4 +128,8 @@ def fhir_bundle(request: GradeRequest, answer: ResidentGrades) -> dict[str, Any]
     if not care["goal"]:
         del care["goal"]
     entries = [("patient", patient), *(("risk", risk) for risk in risks), *(("goal", goal) for goal in goals), ("care-plan", care)]
-    return {"resourceType": "Bundle", "type": "collection", "entry": [{"fullUrl": f"urn:xinglin:{kind}:{resource['id']}", "resource": resource} for kind, resource in entries]}
+    return {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"fullUrl": f"urn:xinglin:{kind}:{resource['id']}", "resource": resource} for kind, resource in entries],
+    }

@@ -43,7 +43,9 @@ class Grader:
         recalibration: the county's slot for China-PAR, or None; its risk is shown beside the equation's, under `regional`.
     """
 
-    def __init__(self, knowledge: object | None = None, hyperglycaemia: Bundle | None = None, recalibration: Recalibration | None = None) -> None:
+    def __init__(
+        self, knowledge: object | None = None, hyperglycaemia: Bundle | None = None, recalibration: Recalibration | None = None
+    ) -> None:
         from inference.risk.hyperglycaemia import HyperglycaemiaScore
 
         self.knowledge = knowledge
@@ -109,10 +111,15 @@ class Grader:
         rows = [row_of(request) for request in requests]
         sheet = sheet_of_rows(rows)
         derive(sheet, egfr_equation=chosen.egfr_equation)
-        graded = {name: grade_sheet(instrument, sheet, chosen.editions.get(name), always=False) for name, instrument in instruments().items()}
+        graded = {
+            name: grade_sheet(instrument, sheet, chosen.editions.get(name), always=False) for name, instrument in instruments().items()
+        }
         shown = {name: self._shown(result, sheet, chosen, asked=only is not None and name in only) for name, result in graded.items()}
         _limit_errors(rows, sheet)
-        return [self._resident(request, row, index, sheet, graded, shown, chosen, follow_up_only=only is not None) for index, (request, row) in enumerate(zip(requests, rows, strict=True))]
+        return [
+            self._resident(request, row, index, sheet, graded, shown, chosen, follow_up_only=only is not None)
+            for index, (request, row) in enumerate(zip(requests, rows, strict=True))
+        ]
 
     def _shown(self, result: Graded, sheet: Sheet, chosen: Policy, *, asked: bool) -> Bools:
         instrument = result.instrument
@@ -171,12 +178,15 @@ class Grader:
         plan["assumed_no"] = row.assumed
         plan["trend"] = course
         plan["alerts"] = course["alerts"]
-        plan["follow_up"] = {name: {key: facts.get(f"{name}.{key}") for key in ("class", "action", "followup_days")} for name in FOLLOW_UP if shown[name][index]}
+        plan["follow_up"] = {
+            name: {key: facts.get(f"{name}.{key}") for key in ("class", "action", "followup_days")}
+            for name in FOLLOW_UP
+            if shown[name][index]
+        }
         if self.recalibration is not None and "china_par_10y.risk_pct" in facts:
             plan["regional"] = self._regional(facts["china_par_10y.risk_pct"])
         plan["what_if"] = what_if(row.values) if not follow_up_only and "china_par_10y.risk_pct" in facts else []
         return ResidentGrades(id=request.id, results=tuple(results), errors=tuple(row.errors), plan=plan)
-
 
     def _regional(self, percent: float) -> dict[str, Any]:
         """The county's own 10-year risk beside the equation's."""
@@ -236,7 +246,9 @@ def _limit_errors(rows: Sequence[Row], sheet: Sheet) -> None:
         by_name = inputs_by_name()
         sbp, dbp = sheet.parse("sbp", by_name["sbp"]), sheet.parse("dbp", by_name["dbp"])
         for index in np.flatnonzero((dbp.values >= sbp.values) & ~sbp.bad & ~dbp.bad).tolist():
-            rows[index].errors.append(problem("implausible-value", "舒张压不低于收缩压，是不是写反了？请核对。", rows[index].pointers.get("dbp")))
+            rows[index].errors.append(
+                problem("implausible-value", "舒张压不低于收缩压，是不是写反了？请核对。", rows[index].pointers.get("dbp"))
+            )
 
 
 def _facts(sheet: Sheet, index: int) -> dict[str, Any]:
@@ -249,7 +261,15 @@ def _facts(sheet: Sheet, index: int) -> dict[str, Any]:
         if parsed.bad[index] or parsed.missing[index] or parsed.slip[index]:
             continue
         value = parsed.values[index]
-        facts[name] = spec.options[int(value)] if spec.kind == "choice" else bool(value) if spec.kind == "flag" else value if spec.kind == "text" else float(value)
+        facts[name] = (
+            spec.options[int(value)]
+            if spec.kind == "choice"
+            else bool(value)
+            if spec.kind == "flag"
+            else value
+            if spec.kind == "text"
+            else float(value)
+        )
     for name in ("asthma", "atrial_fibrillation", "chronic_liver_disease", "postmenopausal", "smoker"):
         if name in sheet and name not in facts:
             parsed = sheet.parse(name, flag(name, name))
@@ -267,7 +287,9 @@ def _with_egfr(row: Row, facts: Mapping[str, Any], chosen: Policy) -> dict[str, 
     if "egfr" in series or "crea" not in series or facts.get("age_y") is None or facts.get("sex") is None or facts["age_y"] < 18:
         return series
     equation = EPI_2009 if chosen.egfr_equation == "2009" else EPI_2021
-    values = gfr(equation, np.array([reading.value for reading in series["crea"]]), np.array([facts["age_y"]]), np.array([facts["sex"] == "F"]))
+    values = gfr(
+        equation, np.array([reading.value for reading in series["crea"]]), np.array([facts["age_y"]]), np.array([facts["sex"] == "F"])
+    )
     series["egfr"] = [Reading(reading.day, float(value), reading.position) for reading, value in zip(series["crea"], values, strict=True)]
     return series
 

@@ -35,7 +35,13 @@ class HyperglycaemiaScore:
 
     def result(self, facts: Mapping[str, Any], row: Row) -> InstrumentResult | None:
         """The result for a resident without known diabetes and without a fasting glucose; None where it does not apply."""
-        if facts.get("diabetes") is True or facts.get("fpg") is not None or facts.get("sex") is None or facts.get("age_y") is None or facts["age_y"] < 18:
+        if (
+            facts.get("diabetes") is True
+            or facts.get("fpg") is not None
+            or facts.get("sex") is None
+            or facts.get("age_y") is None
+            or facts["age_y"] < 18
+        ):
             return None
         values = np.full((1, len(self.features)), np.nan)
         for column, feature in enumerate(self.features):

@@ -81,7 +81,9 @@ def build_plan(facts: Facts, policy: Policy, *, today: dt.date | None, alerts: l
     goals, conflicts = _goals(facts, policy)
     referrals = [_say(rule) for rule in rules.firing("referrals", facts)]
     referrals += [
-        {"id": alert["id"], "urgency": "soon", "say": alert["message"]} for alert in alerts if alert["id"] in ("trend:bp_uncontrolled_twice", "trend:fpg_uncontrolled_twice", "trend:egfr_falling")
+        {"id": alert["id"], "urgency": "soon", "say": alert["message"]}
+        for alert in alerts
+        if alert["id"] in ("trend:bp_uncontrolled_twice", "trend:fpg_uncontrolled_twice", "trend:egfr_falling")
     ]
     referrals.sort(key=lambda referral: URGENCIES.index(referral["urgency"]))
     tests: dict[str, dict[str, Any]] = {}
@@ -92,7 +94,12 @@ def build_plan(facts: Facts, policy: Policy, *, today: dt.date | None, alerts: l
     return {
         "level": level,
         "policy": policy.name,
-        "next_visit": {"days": days, "date": None if today is None else (today + dt.timedelta(days=days)).isoformat(), "reason": visit.id, "say": visit.body["say"]},
+        "next_visit": {
+            "days": days,
+            "date": None if today is None else (today + dt.timedelta(days=days)).isoformat(),
+            "reason": visit.id,
+            "say": visit.body["say"],
+        },
         "referral": referrals,
         "goals": goals,
         "conflicts": conflicts,

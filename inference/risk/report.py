@@ -52,7 +52,16 @@ def _charts(plan: dict[str, Any]) -> list[Markup]:
     if pressure:
         charts.append(Markup(trend_chart("血压变化", pressure, [("收缩压目标", float(goals["sbp"]["below"]))] if "sbp" in goals else [])))
     if "fpg" in series:
-        charts.append(Markup(trend_chart("空腹血糖变化", [("空腹血糖", AMBER, series["fpg"])], [("目标", float(goals["fpg"]["below"]))] if "fpg" in goals else [], decimals=1)))
+        charts.append(
+            Markup(
+                trend_chart(
+                    "空腹血糖变化",
+                    [("空腹血糖", AMBER, series["fpg"])],
+                    [("目标", float(goals["fpg"]["below"]))] if "fpg" in goals else [],
+                    decimals=1,
+                )
+            )
+        )
     return charts
 
 
@@ -109,7 +118,17 @@ def report_pdf(html: str, out: Path, browser: str | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "report.html"
         page.write_text(html, encoding="utf-8")
-        command = [found, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer", f"--user-data-dir={folder}/profile", f"--print-to-pdf={out}", page.as_uri()]
+        command = [
+            found,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--no-pdf-header-footer",
+            f"--user-data-dir={folder}/profile",
+            f"--print-to-pdf={out}",
+            page.as_uri(),
+        ]
         done = subprocess.run(command, capture_output=True, timeout=120, check=False)
     if done.returncode != 0 or not out.is_file():
         raise XinglinError("internal", "浏览器没有生成 PDF。")

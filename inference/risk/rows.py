@@ -25,7 +25,18 @@ from knowledge_base.rules.record_names import record_names
 
 HISTORY_COMPLETE = "history_complete"
 """An answer that says: the lists of diagnoses and medicines are complete, so what is not listed is "no"."""
-FACTS = ("hypertension", "diabetes", "atrial_fibrillation", "chronic_liver_disease", "postmenopausal", "asthma", "smoker", "alcohol_ml_per_day", "salt_g_per_day", HISTORY_COMPLETE)
+FACTS = (
+    "hypertension",
+    "diabetes",
+    "atrial_fibrillation",
+    "chronic_liver_disease",
+    "postmenopausal",
+    "asthma",
+    "smoker",
+    "alcohol_ml_per_day",
+    "salt_g_per_day",
+    HISTORY_COMPLETE,
+)
 
 
 @dataclass(frozen=True, slots=True)

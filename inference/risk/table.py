@@ -189,7 +189,9 @@ def _output(column: Column, ok: Bools) -> pa.Array:
         return pa.array(column.data == 1, mask=~known)
     if column.kind == "label":
         known = ok & (column.data >= 0)
-        return pa.DictionaryArray.from_arrays(pa.array(np.where(known, column.data, 0).astype(np.int8), mask=~known), pa.array(column.labels, pa.string()))
+        return pa.DictionaryArray.from_arrays(
+            pa.array(np.where(known, column.data, 0).astype(np.int8), mask=~known), pa.array(column.labels, pa.string())
+        )
     values, indices = np.unique(column.data, return_inverse=True)
     texts = ["+".join(label for bit, label in enumerate(column.labels) if int(value) >> bit & 1) for value in values]
     return pa.DictionaryArray.from_arrays(pa.array(indices.astype(np.int32), mask=~ok), pa.array(texts, pa.string()))

@@ -45,7 +45,10 @@ def trend(series: Mapping[str, Sequence[Reading]], *, sbp_limit: float, diabetes
     """
     dated = {name: by_day(readings) for name, readings in series.items()}
     dated = {name: points for name, points in dated.items() if len(points) > 1}
-    answer: dict[str, Any] = {"series": {name: [{"date": day.isoformat(), "value": round(value, 2)} for day, value in points] for name, points in dated.items()}, "alerts": []}
+    answer: dict[str, Any] = {
+        "series": {name: [{"date": day.isoformat(), "value": round(value, 2)} for day, value in points] for name, points in dated.items()},
+        "alerts": [],
+    }
     alerts: list[dict[str, str]] = answer["alerts"]
     sbp, dbp = dict(dated.get("sbp", [])), dict(dated.get("dbp", []))
     visits = [(day, sbp[day] < sbp_limit and dbp.get(day, 0) < 90) for day in sorted(sbp)]
@@ -69,7 +72,9 @@ def trend(series: Mapping[str, Sequence[Reading]], *, sbp_limit: float, diabetes
         fall = (first - last) / years
         answer["egfr_change_per_year"] = round(-fall, 1)
         if fall > EGFR_FALL_A_YEAR or (first > 0 and (first - last) / first > EGFR_FALL_RATIO):
-            alerts.append({"id": "trend:egfr_falling", "message": f"肾小球滤过率下降快（每年约{fall:.0f}）：复查肌酐与尿白蛋白，建议肾内科就诊。"})
+            alerts.append(
+                {"id": "trend:egfr_falling", "message": f"肾小球滤过率下降快（每年约{fall:.0f}）：复查肌酐与尿白蛋白，建议肾内科就诊。"}
+            )
     _body(dated, alerts)
     return answer
 

@@ -84,7 +84,17 @@ def what_if(values: dict[str, tuple[Any, str | None]]) -> list[dict[str, Any]]:
     ]
     answers.sort(key=lambda answer: float(answer["change"] or 0.0))
     if len({lever.name for lever in levers}) > 1:
-        answers.append({"lever": "以上全部做到", "input": None, "from": None, "to": None, "risk_now": risks[0], "risk_then": risks[-1], "change": round(risks[-1] - risks[0], 2)})
+        answers.append(
+            {
+                "lever": "以上全部做到",
+                "input": None,
+                "from": None,
+                "to": None,
+                "risk_now": risks[0],
+                "risk_then": risks[-1],
+                "change": round(risks[-1] - risks[0], 2),
+            }
+        )
     return answers
 
 

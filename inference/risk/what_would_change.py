@@ -53,7 +53,9 @@ def _options(spec: Input) -> tuple[Any, ...]:
     return TYPICAL.get(spec.name, ())
 
 
-def effects(instrument: Instrument, values: dict[str, tuple[Any, str | None]], missing: Sequence[str], edition: str | None) -> list[dict[str, Any]]:
+def effects(
+    instrument: Instrument, values: dict[str, tuple[Any, str | None]], missing: Sequence[str], edition: str | None
+) -> list[dict[str, Any]]:
     """For each missing input: option -> classes still possible, the other missing inputs varied too.
 
     Returns:
@@ -82,5 +84,7 @@ def effects(instrument: Instrument, values: dict[str, tuple[Any, str | None]], m
         for option in options:
             possible = sorted({str(grade) for grade, row in zip(grades, grid, strict=True) if row[position] == option})
             rows.append({"value": option, "grades": possible})
-        answer.append({"input": spec.name, "label": spec.label, "options": rows, "matters": len({tuple(row["grades"]) for row in rows}) > 1})
+        answer.append(
+            {"input": spec.name, "label": spec.label, "options": rows, "matters": len({tuple(row["grades"]) for row in rows}) > 1}
+        )
     return answer

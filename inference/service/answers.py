@@ -79,7 +79,9 @@ def as_json(answer: Any, item: Any) -> Any:
 def respond(answers: Sequence[Any], items: Sequence[Any], *, batch: bool, media: str = "application/json") -> Response:
     """The HTTP response of the answers."""
     if batch:
-        return Response(orjson.dumps({"items": [as_json(a, i) for a, i in zip(answers, items, strict=True)]}), media_type="application/json")
+        return Response(
+            orjson.dumps({"items": [as_json(a, i) for a, i in zip(answers, items, strict=True)]}), media_type="application/json"
+        )
     answer = answers[0]
     if isinstance(answer, Problem):
         return problem_response(answer)

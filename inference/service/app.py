@@ -157,12 +157,20 @@ def _guard(app: FastAPI, service: Service) -> None:
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": Problem, "description": problem_of_status(status).title, "content": {"application/problem+json": {}}} for status in statuses}
+    return {
+        status: {"model": Problem, "description": problem_of_status(status).title, "content": {"application/problem+json": {}}}
+        for status in statuses
+    }
 
 
 def _add_capability(app: FastAPI, service: Service, capability: Capability) -> None:
     reference = {"$ref": f"#/components/schemas/{capability.request.__name__}"}
-    batch = {"type": "object", "required": ["items"], "additionalProperties": False, "properties": {"items": {"type": "array", "items": reference, "minItems": 1, "maxItems": 64}}}
+    batch = {
+        "type": "object",
+        "required": ["items"],
+        "additionalProperties": False,
+        "properties": {"items": {"type": "array", "items": reference, "minItems": 1, "maxItems": 64}},
+    }
     limit = service.settings.max_image_bytes if capability.image else service.settings.max_body_bytes
 
     async def handle(request: Request) -> Response:
@@ -193,13 +201,28 @@ def _add_capability(app: FastAPI, service: Service, capability: Capability) -> N
         tags=[capability.tag],
         summary=capability.summary,
         response_model=None,
-        responses={200: {"model": capability.answer, "description": "一条输入得一条结果；items 得同样多条"}, **_problems(400, 401, 413, 415, 422, 429, 500, 503, 504)},
-        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {"anyOf": [reference, batch]}, "example": capability.example}}}},
+        responses={
+            200: {"model": capability.answer, "description": "一条输入得一条结果；items 得同样多条"},
+            **_problems(400, 401, 413, 415, 422, 429, 500, 503, 504),
+        },
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"anyOf": [reference, batch]}, "example": capability.example}},
+            }
+        },
     )
 
 
 def _add_knowledge(app: FastAPI, service: Service) -> None:
-    @app.get("/v1/knowledge/search", name="search", tags=["knowledge"], summary="按病名、俗称、拼音或首字母检索", responses=_problems(401, 422, 429, 503, 504), response_model=None)
+    @app.get(
+        "/v1/knowledge/search",
+        name="search",
+        tags=["knowledge"],
+        summary="按病名、俗称、拼音或首字母检索",
+        responses=_problems(401, 422, 429, 503, 504),
+        response_model=None,
+    )
     async def search(q: str, limit: int = 10) -> Response:
         if not 1 <= limit <= 50:
             raise XinglinError("invalid-input", "limit 应在 1 至 50 之间。", "/limit")
@@ -208,17 +231,35 @@ def _add_knowledge(app: FastAPI, service: Service) -> None:
         answers = await service.lane.run(lambda: engine.search([item], limit=limit))
         return respond(answers, [item], batch=False)
 
-    @app.get("/v1/knowledge/diseases/{ident}", name="disease", tags=["knowledge"], summary="一个病种的全部内容", responses=_problems(401, 404, 429, 503), response_model=None)
+    @app.get(
+        "/v1/knowledge/diseases/{ident}",
+        name="disease",
+        tags=["knowledge"],
+        summary="一个病种的全部内容",
+        responses=_problems(401, 404, 429, 503),
+        response_model=None,
+    )
     async def disease(ident: str) -> Response:
         from inference.knowledge.pages import disease_page
 
         return respond([disease_page(service.engine.kb, ident)], [{"id": ident}], batch=False)
 
-    @app.get("/v1/models", name="models", tags=["models"], summary="模型包：版本、指标、说明", responses=_problems(401, 429, 503), response_model=None)
+    @app.get(
+        "/v1/models",
+        name="models",
+        tags=["models"],
+        summary="模型包：版本、指标、说明",
+        responses=_problems(401, 429, 503),
+        response_model=None,
+    )
     async def models() -> Response:
         engine = service.engine
         bundles = [engine.bundle(path.parent.name) for path in sorted(engine.bundles_folder.glob("*/manifest.json"))]
-        shown = [{k: b.manifest.get(k) for k in ("task", "version", "created", "knowledge_version", "metrics", "data", "source_commit")} for b in bundles if b is not None]
+        shown = [
+            {k: b.manifest.get(k) for k in ("task", "version", "created", "knowledge_version", "metrics", "data", "source_commit")}
+            for b in bundles
+            if b is not None
+        ]
         return respond([{"knowledge": engine.kb.version, "bundles": shown}], [{}], batch=False)
 
 

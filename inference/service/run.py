@@ -16,8 +16,12 @@ import uvicorn
 from inference.service.app import create_app
 from inference.settings import Settings
 
-
-SAMPLE = {"id": "r-001", "patient": {"sex": "male", "age": {"value": 61, "unit": "year"}}, "text": "胸痛2小时，压榨样，向左肩放射，大汗。高血压10年。BP 168/98mmHg", "top_k": 3}
+SAMPLE = {
+    "id": "r-001",
+    "patient": {"sex": "male", "age": {"value": 61, "unit": "year"}},
+    "text": "胸痛2小时，压榨样，向左肩放射，大汗。高血压10年。BP 168/98mmHg",
+    "top_k": 3,
+}
 
 
 def greet(host: str, port: int, *, patience: float = 60.0) -> None:
@@ -34,7 +38,10 @@ def greet(host: str, port: int, *, patience: float = 60.0) -> None:
         print(f"服务没有在 {patience:.0f} 秒内就绪，请看 {address}/readyz", flush=True)
         return
     body = json.dumps(SAMPLE, ensure_ascii=False)
-    print(f"杏林已就绪。网页：{address}/  接口文档：{address}/docs\n试一试：\ncurl -s {address}/v1/diagnose -H 'Content-Type: application/json' -d '{body}'", flush=True)
+    print(
+        f"杏林已就绪。网页：{address}/  接口文档：{address}/docs\n试一试：\ncurl -s {address}/v1/diagnose -H 'Content-Type: application/json' -d '{body}'",
+        flush=True,
+    )
     request = urllib.request.Request(f"{address}/v1/diagnose", data=body.encode(), headers={"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=30) as response:
@@ -50,9 +57,15 @@ def run(*, host: str | None = None, port: int | None = None) -> None:
     changes = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     settings = settings.model_copy(update=changes)
     structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.JSONRenderer(ensure_ascii=False)],
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     threading.Thread(target=greet, args=(settings.host, settings.port), daemon=True).start()
-    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+    uvicorn.run(
+        create_app(settings), host=settings.host, port=settings.port, log_level="warning", access_log=False, timeout_graceful_shutdown=5
+    )

@@ -1,7 +1,7 @@
 """Clinical instruments: small pure functions over columns, found by name.
 
-    from knowledge_base.rules import grade_one, grade_table
-    grade_one("bp_grade", None, {"sbp": {"value": 158, "unit": "mmHg"}, "dbp": {"value": 104, "unit": "mmHg"}})
+from knowledge_base.rules import grade_one, grade_table
+grade_one("bp_grade", None, {"sbp": {"value": 158, "unit": "mmHg"}, "dbp": {"value": 104, "unit": "mmHg"}})
 """
 
 from __future__ import annotations
@@ -36,7 +36,12 @@ def grade_one(instrument: str, edition: str | None, inputs: Mapping[str, Any]) -
     return grade_sheet(found, sheet_of_inputs(found, inputs), edition).row(0)
 
 
-def grade_table(instrument: str, columns: Mapping[str, np.ndarray[Any, Any] | Sequence[Any]], units: Mapping[str, UnitsOf] | None = None, edition: str | None = None) -> Graded:
+def grade_table(
+    instrument: str,
+    columns: Mapping[str, np.ndarray[Any, Any] | Sequence[Any]],
+    units: Mapping[str, UnitsOf] | None = None,
+    edition: str | None = None,
+) -> Graded:
     """Grade many rows: one array a column, in canonical units unless `units` says otherwise."""
     size = len(next(iter(columns.values()))) if columns else 0
     return grade_sheet(instruments()[instrument], Sheet(columns, units, size=size), edition)

@@ -21,7 +21,9 @@ SAYS = {
 
 def comorbidity(x: Inputs) -> Ints:
     """Points of the diseases."""
-    return points((1, x.yes("chf")), (1, x.yes("hypertension")), (1, x.yes("diabetes")), (2, x.yes("stroke_tia_te")), (1, x.yes("vascular")))
+    return points(
+        (1, x.yes("chf")), (1, x.yes("hypertension")), (1, x.yes("diabetes")), (2, x.yes("stroke_tia_te")), (1, x.yes("vascular"))
+    )
 
 
 def anticoagulation(score: Ints, free_point: Bools) -> Column:

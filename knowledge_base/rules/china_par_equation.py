@@ -37,9 +37,43 @@ class Coefficients:
 
 
 MEN = Coefficients(
-    31.96533, 27.38500, 26.14573, 0.62202, -0.69483, -0.71132, 3.95500, 0.35660, 0.47500, -0.16392, 6.22090, -6.01761, -5.73080, -0.93904, -1.53400, -144.19019, 90.0
+    31.96533,
+    27.38500,
+    26.14573,
+    0.62202,
+    -0.69483,
+    -0.71132,
+    3.95500,
+    0.35660,
+    0.47500,
+    -0.16392,
+    6.22090,
+    -6.01761,
+    -5.73080,
+    -0.93904,
+    -1.53400,
+    -144.19019,
+    90.0,
 )
-WOMEN = Coefficients(24.87500, 20.70985, 19.98244, 0.05776, -0.21723, 1.47500, 0.49462, 0.56706, 0.54426, 0.0, 0.0, -4.52823, -4.36012, 0.0, 0.0, -121.45858, 85.0)
+WOMEN = Coefficients(
+    24.87500,
+    20.70985,
+    19.98244,
+    0.05776,
+    -0.21723,
+    1.47500,
+    0.49462,
+    0.56706,
+    0.54426,
+    0.0,
+    0.0,
+    -4.52823,
+    -4.36012,
+    0.0,
+    0.0,
+    -121.45858,
+    85.0,
+)
 IDEAL_TC, IDEAL_HDL, IDEAL_SBP = 200.0, 40.0, 120.0
 
 
@@ -87,5 +121,16 @@ def ideal(p: Person) -> Person:
     no = np.zeros(len(p.age), dtype=bool)
     ones = np.ones(len(p.age))
     return Person(
-        p.male, p.age, ones * IDEAL_SBP, ones * IDEAL_TC, ones * IDEAL_HDL, np.where(p.male, MEN.ideal_waist, WOMEN.ideal_waist), no, no, no, p.north, p.urban, no
+        p.male,
+        p.age,
+        ones * IDEAL_SBP,
+        ones * IDEAL_TC,
+        ones * IDEAL_HDL,
+        np.where(p.male, MEN.ideal_waist, WOMEN.ideal_waist),
+        no,
+        no,
+        no,
+        p.north,
+        p.urban,
+        no,
     )

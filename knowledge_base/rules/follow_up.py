@@ -39,7 +39,14 @@ def classify(x: Inputs, danger: Bools, uncontrolled: Bools) -> Mapping[str, Colu
     emergency = danger | x.yes("danger_signs") | x.yes("other_unmanageable")
     complication, adverse = x.yes("new_or_worse_complication"), x.yes("adverse_reaction")
     before_unsatisfied, before_adverse = x.is_("previous_class", "unsatisfied"), x.is_("previous_class", "adverse")
-    group = pick(CLASSES, (emergency, "emergency"), (complication, "complication"), (adverse, "adverse"), (uncontrolled, "unsatisfied"), default="satisfied")
+    group = pick(
+        CLASSES,
+        (emergency, "emergency"),
+        (complication, "complication"),
+        (adverse, "adverse"),
+        (uncontrolled, "unsatisfied"),
+        default="satisfied",
+    )
     again = adverse & (x.yes("adverse_hard_to_control") | before_adverse | (uncontrolled & before_unsatisfied))
     action = pick(
         ACTIONS,

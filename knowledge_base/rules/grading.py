@@ -81,11 +81,23 @@ class Sheet:
             `instrument.name`.
     """
 
-    def __init__(self, columns: Mapping[str, Raw | Sequence[Any]], units: Mapping[str, UnitsOf] | None = None, *, size: int, canonical: bool = True, shared: bool = False) -> None:
+    def __init__(
+        self,
+        columns: Mapping[str, Raw | Sequence[Any]],
+        units: Mapping[str, UnitsOf] | None = None,
+        *,
+        size: int,
+        canonical: bool = True,
+        shared: bool = False,
+    ) -> None:
         self.size = size
         self.shared = shared
-        self.raw: dict[str, Raw] = {name: values if isinstance(values, (np.ndarray, Categories)) else objects(values) for name, values in columns.items()}
-        self.units: dict[str, str | Categories | None] = {name: Categories.of(unit) if isinstance(unit, np.ndarray) else unit for name, unit in (units or {}).items()}
+        self.raw: dict[str, Raw] = {
+            name: values if isinstance(values, (np.ndarray, Categories)) else objects(values) for name, values in columns.items()
+        }
+        self.units: dict[str, str | Categories | None] = {
+            name: Categories.of(unit) if isinstance(unit, np.ndarray) else unit for name, unit in (units or {}).items()
+        }
         self.canonical = canonical
         self.derived: dict[str, Bools] = {}
         self._parsed: dict[tuple[Any, ...], Parsed] = {}
@@ -135,7 +147,13 @@ class Sheet:
         if spec.kind in ("number", "count"):
             return self._parse_number(name, spec, raw)
         if spec.kind == "text":
-            texts = np.full(self.size, None, dtype=object) if raw is None else raw.objects() if isinstance(raw, Categories) else raw.astype(object, copy=True)
+            texts = (
+                np.full(self.size, None, dtype=object)
+                if raw is None
+                else raw.objects()
+                if isinstance(raw, Categories)
+                else raw.astype(object, copy=True)
+            )
             absent = np.array([value is None or value == "" for value in texts], dtype=bool)
             strange = np.array([value is not None and not isinstance(value, str) for value in texts], dtype=bool)
             texts[strange] = None
@@ -210,7 +228,9 @@ def _floats(raw: Raw) -> tuple[Floats, Bools]:
     if raw.dtype != object:
         return raw.astype(np.float64), np.zeros(len(raw), dtype=bool)
     read = [_float(value) for value in raw.tolist()]
-    return np.array([math.nan if value is None else value for value, _ in read], dtype=np.float64), np.array([bad for _, bad in read], dtype=bool)
+    return np.array([math.nan if value is None else value for value, _ in read], dtype=np.float64), np.array(
+        [bad for _, bad in read], dtype=bool
+    )
 
 
 def _float(item: Any) -> tuple[float | None, bool]:
@@ -261,7 +281,9 @@ def _convert(given: Floats, unit: str | Categories | None, spec: Input, canonica
         for index, name in [(-1, None), *enumerate(unit.values)]:
             rows = unit.indices == index
             if rows.any():
-                values[rows], unknown[rows], absent[rows] = _convert(given[rows], spec.amount.unit if name is None and canonical else name, spec, canonical)
+                values[rows], unknown[rows], absent[rows] = _convert(
+                    given[rows], spec.amount.unit if name is None and canonical else name, spec, canonical
+                )
         return values, unknown, absent
     none = np.zeros(len(given), dtype=bool)
     scale = spec.amount.scale(unit)
@@ -381,7 +403,9 @@ def grade_sheet(instrument: Instrument, sheet: Sheet, edition: str | None = None
             status[where] = settled
         needed = always or bool((status == OK).any())
         outputs = dict(instrument.compute(inputs)) if needed else {}
-        doubtful = instrument.doubts(inputs, outputs) if needed and instrument.doubts is not None else np.full(size, instrument.confidence != "H")
+        doubtful = (
+            instrument.doubts(inputs, outputs) if needed and instrument.doubts is not None else np.full(size, instrument.confidence != "H")
+        )
     warned = {name: column.soft for name, column in parsed.items() if column.soft.any()}
     return Graded(instrument, edition, status, outputs, bad, missing, slips, warned, doubtful)
 

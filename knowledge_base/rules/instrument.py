@@ -120,7 +120,12 @@ class Inputs:
     __slots__ = ("_columns", "_options", "_units", "edition", "size")
 
     def __init__(
-        self, columns: Mapping[str, npt.NDArray[Any]], options: Mapping[str, tuple[str, ...]], size: int, edition: str, units: Mapping[str, Any] | None = None
+        self,
+        columns: Mapping[str, npt.NDArray[Any]],
+        options: Mapping[str, tuple[str, ...]],
+        size: int,
+        edition: str,
+        units: Mapping[str, Any] | None = None,
     ) -> None:
         self._columns = columns
         self._options = options
@@ -327,7 +332,11 @@ class Instrument:
             return self.outside_says
         if status != "ok":
             labels = "、".join(self.input_map[name].label if name in self.input_map else name for name in output.get("fields", []))
-            return {"missing": f"缺少：{labels}。补齐后才能计算，不按“正常”推定。", "implausible": f"数值或单位不可能：{labels}。请核对后重填。", "soft_alarm": f"数值罕见，像是单位写错：{labels}。请核对单位或复测。"}[status]
+            return {
+                "missing": f"缺少：{labels}。补齐后才能计算，不按“正常”推定。",
+                "implausible": f"数值或单位不可能：{labels}。请核对后重填。",
+                "soft_alarm": f"数值罕见，像是单位写错：{labels}。请核对单位或复测。",
+            }[status]
         token = output.get(self.grade)
         text = self.says.get(token, self.says.get("*", ""))
         return text.format(**{key: value for key, value in output.items()})

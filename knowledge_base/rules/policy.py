@@ -35,7 +35,18 @@ POLICIES: dict[str, Policy] = {
     "2018": Policy(
         "2018",
         {"bp_target": "2018", "anaemia": "cn_textbook", "htn_risk_strata": "CN-HTN 2018"},
-        frozenset({"lung_screen_2024", "crc_screen_2024", "cha2ds2_va", "cha2ds2_vasc_60", "apcs_modified", "ckd_epi_2021", "mets_idf2005", "mets_harmonised2009"}),
+        frozenset(
+            {
+                "lung_screen_2024",
+                "crc_screen_2024",
+                "cha2ds2_va",
+                "cha2ds2_vasc_60",
+                "apcs_modified",
+                "ckd_epi_2021",
+                "mets_idf2005",
+                "mets_harmonised2009",
+            }
+        ),
         "2009",
         False,
     ),

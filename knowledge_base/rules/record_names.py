@@ -65,5 +65,8 @@ def record_names() -> RecordNames:
     """Read the table."""
     data = yaml.safe_load(PATH.read_text(encoding="utf-8"))
     return RecordNames(
-        dict(data["measurements"]), frozenset(data["averaged"]), tuple(_rule(entry) for entry in data["diagnoses"]), tuple(_rule(entry) for entry in data["medications"])
+        dict(data["measurements"]),
+        frozenset(data["averaged"]),
+        tuple(_rule(entry) for entry in data["diagnoses"]),
+        tuple(_rule(entry) for entry in data["medications"]),
     )

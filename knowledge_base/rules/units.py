@@ -60,11 +60,58 @@ class Quantity:
         return None
 
 
-_SPELLING = str.maketrans({"μ": "u", "µ": "u", "Μ": "m", "℃": "c", "℉": "f", "°": "", "％": "%", "²": "2", "⁹": "9", "×": "", "^": "", "*": "", " ": "", "·": ""})
-_WORDS = {"degc": "c", "摄氏度": "c", "度": "c", "degf": "f", "华氏度": "f", "厘米": "cm", "公分": "cm", "米": "m", "公斤": "kg", "千克": "kg", "斤": "jin", "市斤": "jin", "尺": "chi", "寸": "cun",
-          "岁": "year", "年": "year", "years": "year", "y": "year", "月": "month", "个月": "month", "months": "month", "mo": "month", "周": "week", "weeks": "week", "天": "day", "日": "day", "days": "day",
-          "次/分": "/min", "次/分钟": "/min", "bpm": "/min", "毫米汞柱": "mmhg", "千帕": "kpa", "1e9/l": "109/l", "10e9/l": "109/l", "g/l_": "g/l", "umol/l": "umol/l", "分": "points", "分钟": "min", "minute": "min",
-          "minutes": "min", "小时": "h", "hour": "h", "hours": "h", "%预计值": "%pred", "ml/min/1.73m2": "ml/min/1.73m2", "ml/(min1.73m2)": "ml/min/1.73m2", "ml/min": "ml/min/1.73m2"}
+_SPELLING = str.maketrans(
+    {"μ": "u", "µ": "u", "Μ": "m", "℃": "c", "℉": "f", "°": "", "％": "%", "²": "2", "⁹": "9", "×": "", "^": "", "*": "", " ": "", "·": ""}
+)
+_WORDS = {
+    "degc": "c",
+    "摄氏度": "c",
+    "度": "c",
+    "degf": "f",
+    "华氏度": "f",
+    "厘米": "cm",
+    "公分": "cm",
+    "米": "m",
+    "公斤": "kg",
+    "千克": "kg",
+    "斤": "jin",
+    "市斤": "jin",
+    "尺": "chi",
+    "寸": "cun",
+    "岁": "year",
+    "年": "year",
+    "years": "year",
+    "y": "year",
+    "月": "month",
+    "个月": "month",
+    "months": "month",
+    "mo": "month",
+    "周": "week",
+    "weeks": "week",
+    "天": "day",
+    "日": "day",
+    "days": "day",
+    "次/分": "/min",
+    "次/分钟": "/min",
+    "bpm": "/min",
+    "毫米汞柱": "mmhg",
+    "千帕": "kpa",
+    "1e9/l": "109/l",
+    "10e9/l": "109/l",
+    "g/l_": "g/l",
+    "umol/l": "umol/l",
+    "分": "points",
+    "分钟": "min",
+    "minute": "min",
+    "minutes": "min",
+    "小时": "h",
+    "hour": "h",
+    "hours": "h",
+    "%预计值": "%pred",
+    "ml/min/1.73m2": "ml/min/1.73m2",
+    "ml/(min1.73m2)": "ml/min/1.73m2",
+    "ml/min": "ml/min/1.73m2",
+}
 
 
 def normal(unit: str) -> str:
@@ -86,7 +133,9 @@ QUANTITIES: dict[str, Quantity] = {
     "temperature": _quantity("degC", {"degF": Scale(5 / 9, before=32.0)}, ("degF",)),
     "percent": _quantity("%", {"1": Scale(100.0), "ratio": Scale(100.0)}),
     "height": _quantity("cm", {"m": Scale(100.0), "mm": Scale(0.1), "chi": Scale(100 / 3), "cun": Scale(10 / 3)}, ("m",)),
-    "girth": _quantity("cm", {"m": Scale(100.0), "mm": Scale(0.1), "chi": Scale(100 / 3), "cun": Scale(10 / 3), "inch": Scale(2.54)}, ("chi",)),
+    "girth": _quantity(
+        "cm", {"m": Scale(100.0), "mm": Scale(0.1), "chi": Scale(100 / 3), "cun": Scale(10 / 3), "inch": Scale(2.54)}, ("chi",)
+    ),
     "weight": _quantity("kg", {"jin": Scale(0.5), "g": Scale(0.001), "liang": Scale(0.05)}, ("jin",)),
     "body_mass_index": _quantity("kg/m2"),
     "glucose": _quantity("mmol/L", {"mg/dL": Scale(1 / 18.016)}, ("mg/dL",)),
@@ -113,5 +162,19 @@ QUANTITIES: dict[str, Quantity] = {
     "gastrin": _quantity("pmol/L"),
     "pepsinogen_ratio": _quantity("ratio", {"1": Scale(1.0)}, unitless=True),
     "any": Quantity("", {}, free=True),
-    "count": _quantity("count", {"points": Scale(1.0), "grade": Scale(1.0), "trimester": Scale(1.0), "次": Scale(1.0), "个": Scale(1.0), "期": Scale(1.0), "级": Scale(1.0), "1": Scale(1.0), "dose": Scale(1.0)}, unitless=True),
+    "count": _quantity(
+        "count",
+        {
+            "points": Scale(1.0),
+            "grade": Scale(1.0),
+            "trimester": Scale(1.0),
+            "次": Scale(1.0),
+            "个": Scale(1.0),
+            "期": Scale(1.0),
+            "级": Scale(1.0),
+            "1": Scale(1.0),
+            "dose": Scale(1.0),
+        },
+        unitless=True,
+    ),
 }

@@ -28,7 +28,9 @@ def test_ages_as_written(text: str, days: float) -> None:
 
 
 def test_chinese_sex_age_and_section_names() -> None:
-    record = Record.model_validate({"id": "a", "patient": {"sex": "女", "age": "3岁2月"}, "sections": {"主诉": "咳嗽", "查体": "T38", "初步诊断": "1.肺炎 2.贫血"}})
+    record = Record.model_validate(
+        {"id": "a", "patient": {"sex": "女", "age": "3岁2月"}, "sections": {"主诉": "咳嗽", "查体": "T38", "初步诊断": "1.肺炎 2.贫血"}}
+    )
     assert record.patient.sex == "female"
     assert record.sections == {"chief_complaint": "咳嗽", "physical_exam": "T38"}
     assert [d.name for d in record.diagnoses] == ["肺炎", "贫血"]

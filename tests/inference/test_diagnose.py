@@ -74,7 +74,15 @@ def test_bad_items_are_answered_in_their_place(engine: Engine, item: Any, code: 
     assert isinstance(answers[1], Diagnosis)
 
 
-@pytest.mark.parametrize("text", ["Patient complains of chest pain for two hours.", "西红柿炒鸡蛋：鸡蛋三个打散，西红柿切块，热油下锅翻炒三分钟，加盐出锅。", "……", "你好"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Patient complains of chest pain for two hours.",
+        "西红柿炒鸡蛋：鸡蛋三个打散，西红柿切块，热油下锅翻炒三分钟，加盐出锅。",
+        "……",
+        "你好",
+    ],
+)
 def test_other_texts_are_abstained_from(engine: Engine, text: str) -> None:
     answer = diagnose(engine, text)
     assert answer.status == "abstained"

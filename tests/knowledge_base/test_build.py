@@ -60,7 +60,7 @@ def test_good_content_compiles(tmp_path: Path) -> None:
         ("{fever: 0.4,", "{feverr: 0.4,", "nearest: fever", 1),
         ("icd10: [J00]", "icd10: [J0]", "icd10", 3),
         ("advice: 多饮水", "advise: 多饮水", "advise", 16),
-        ("must_not_fire: [\"T37\"]", "must_not_fire: []", "must_not_fire", 19),
+        ('must_not_fire: ["T37"]', "must_not_fire: []", "must_not_fire", 19),
         ('when: "fever and', 'when: "rash and', "unknown finding 'rash'", 1),
         ("id: cold\n", "id: flu\n", "rename the file", 1),
     ],
@@ -96,7 +96,11 @@ def test_overlay_overrides(tmp_path: Path, kb: KnowledgeBase) -> None:
     overlay.mkdir(parents=True)
     own = kb.diseases["common_cold"].entry if "common_cold" in kb.diseases else None
     assert own is not None
-    text = (CONTENT / "diseases" / "respiratory" / "common_cold.yaml").read_text(encoding="utf-8").replace(f"name: {own['name']}", "name: 本县感冒", 1)
+    text = (
+        (CONTENT / "diseases" / "respiratory" / "common_cold.yaml")
+        .read_text(encoding="utf-8")
+        .replace(f"name: {own['name']}", "name: 本县感冒", 1)
+    )
     (overlay / "common_cold.yaml").write_text(text, encoding="utf-8")
     out = tmp_path / "out.json"
     build((CONTENT, tmp_path), out)

@@ -44,7 +44,21 @@ def test_meaning(text: str, facts: Facts, expected: bool) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["rash", "absent(rash)", "takes(aspirin)", "entered(flu)", "weightt > 3", "fever +", "__import__('os')", "fever.x", "cough(fever)", 'sex == "x"', "duration_days(cough)", "fever > 1", "lambda: 1"],
+    [
+        "rash",
+        "absent(rash)",
+        "takes(aspirin)",
+        "entered(flu)",
+        "weightt > 3",
+        "fever +",
+        "__import__('os')",
+        "fever.x",
+        "cough(fever)",
+        'sex == "x"',
+        "duration_days(cough)",
+        "fever > 1",
+        "lambda: 1",
+    ],
 )
 def test_refuses_unknown_names_and_constructs(text: str) -> None:
     with pytest.raises(ConditionError):

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from pathlib import Path
-
-import pytest
 
 from data_contracts.record import Record
 from inference.knowledge.rule_examples import examples, holds
@@ -38,7 +35,9 @@ def test_loads_quickly() -> None:
 
 
 def test_rules_behave_as_their_examples_say(kb: KnowledgeBase, rule_reader: Reader) -> None:
-    failing = [f"{e.rule}: {'must fire' if e.must_fire else 'must not fire'}: {e.text}" for e in examples(kb) if not holds(e, rule_reader, kb)]
+    failing = [
+        f"{e.rule}: {'must fire' if e.must_fire else 'must not fire'}: {e.text}" for e in examples(kb) if not holds(e, rule_reader, kb)
+    ]
     assert failing == []
 
 
@@ -79,5 +78,3 @@ def test_cases_are_not_near_duplicates(kb: KnowledgeBase) -> None:
 def test_most_diseases_have_cases(kb: KnowledgeBase) -> None:
     counts = Counter(c["diagnoses"][0]["disease"] for c in cases())  # type: ignore[index]
     assert sum(counts[d] >= 4 for d in kb.diseases) / len(kb.diseases) > 0.8
-
-

@@ -52,7 +52,16 @@ def test_a_batch_keeps_order_and_errors(client: TestClient, capability: Any) -> 
 @pytest.mark.parametrize("capability", CAPABILITIES, ids=lambda c: c.name)
 @pytest.mark.parametrize(
     ("body", "status"),
-    [(b"{", 400), (b"\xff\xfe", 400), (b"[]", 422), (b"3", 422), (b'{"items": []}', 422), (b"null", 422), (b'{"id": "x", "zzz": 1}', 422), (b"[" * 5000, 400)],
+    [
+        (b"{", 400),
+        (b"\xff\xfe", 400),
+        (b"[]", 422),
+        (b"3", 422),
+        (b'{"items": []}', 422),
+        (b"null", 422),
+        (b'{"id": "x", "zzz": 1}', 422),
+        (b"[" * 5000, 400),
+    ],
 )
 def test_bad_bodies(client: TestClient, capability: Any, body: bytes, status: int) -> None:
     response = client.post(capability.path, content=body, headers={"content-type": "application/json"})

@@ -47,16 +47,26 @@ def test_synthesise_to_fused_bundle(kb: KnowledgeBase, folder: Path, monkeypatch
     counts = ranker_corpora.run(small, queries)
     assert counts["train/synthesised"] == 120
     assert counts["train/authored"] > 50
-    parameters = RankerParameters(minutes=0.15, tiny=True, bfloat16=False, refresh_steps=20, token_budget=800, shares={"authored": 0.6, "synthesised": 0.4})
+    parameters = RankerParameters(
+        minutes=0.15, tiny=True, bfloat16=False, refresh_steps=20, token_budget=800, shares={"authored": 0.6, "synthesised": 0.4}
+    )
     run_folder = folder / "ranker"
     loss = ranker_train.run(small, parameters, queries=queries, folder=run_folder)
     assert loss == loss
-    resumed = ranker_train.Trainer(small, [json.loads(line) for line in queries.read_text().splitlines() if '"train"' in line], parameters, run_folder)
+    resumed = ranker_train.Trainer(
+        small, [json.loads(line) for line in queries.read_text().splitlines() if '"train"' in line], parameters, run_folder
+    )
     resumed._resume()
     assert resumed.step > 0
     exported = ranker_export.run(small, parameters, folder=run_folder, queries=queries)
     assert exported["parity"]["mean"] > 0.9
-    report = ranker_fuse.run(small, FuseParameters(folds=2, sets={"authored_dev": 1.0}), parameters, bundle_folder=run_folder / "bundle", out=run_folder / "released")
+    report = ranker_fuse.run(
+        small,
+        FuseParameters(folds=2, sets={"authored_dev": 1.0}),
+        parameters,
+        bundle_folder=run_folder / "bundle",
+        out=run_folder / "released",
+    )
     assert report["authored"]["main"]["n"] > 10
     bundle = Bundle.open(run_folder / "released")
     ranker = Ranker(small, bundle)

@@ -70,7 +70,13 @@ def authored(kb: KnowledgeBase, split: str | None = None) -> list[Example]:
             codes = tuple(kb.diseases[d].categories for d in labels)
             found.append(
                 Example(
-                    case["id"], "authored", case["record"], labels, case["id"], gold_names=tuple(kb.diseases[d].name for d in labels), gold_codes=codes,
+                    case["id"],
+                    "authored",
+                    case["record"],
+                    labels,
+                    case["id"],
+                    gold_names=tuple(kb.diseases[d].name for d in labels),
+                    gold_codes=codes,
                     meta={"level": case["level"], "voice": case["voice"], "red_flags": case.get("red_flags", [])},
                 )  # fmt: skip
             )
@@ -121,7 +127,9 @@ def _patient(sex: Any, age: Any) -> dict[str, Any]:
 _SECTIONS = ("主诉", "现病史", "既往史", "个人史", "婚育史", "月经史", "家族史", "体格检查", "查体", "专科检查", "入院情况", "辅助检查")
 
 
-def _record(ident: str, *, text: str | None = None, sections: dict[str, str] | None = None, patient: dict[str, Any] | None = None) -> dict[str, Any]:
+def _record(
+    ident: str, *, text: str | None = None, sections: dict[str, str] | None = None, patient: dict[str, Any] | None = None
+) -> dict[str, Any]:
     record: dict[str, Any] = {"id": ident, "patient": patient or {}}
     if sections is not None:
         record["sections"] = {k: v for k, v in sections.items() if k in _SECTIONS and v and v.strip()}
@@ -139,8 +147,18 @@ def msdiagnosis(folder: Path, kb: KnowledgeBase) -> list[Example]:
         record = _record(row["id"], sections=row["sections"], patient=_patient(row["sex"], row["age"]))
         found.append(
             Example(
-                row["id"], "msdiagnosis", record, _labelled(kb, names, row["gold"], codes), row["id"], gold_names=tuple(row["gold"]), gold_codes=tuple(codes),
-                meta={"department": row["department"], "gold_in_text": row["gold_in_text"], "differential": [(n, _codes(table, "msdiagnosis", n)) for n in row["differential_dx"]]},
+                row["id"],
+                "msdiagnosis",
+                record,
+                _labelled(kb, names, row["gold"], codes),
+                row["id"],
+                gold_names=tuple(row["gold"]),
+                gold_codes=tuple(codes),
+                meta={
+                    "department": row["department"],
+                    "gold_in_text": row["gold_in_text"],
+                    "differential": [(n, _codes(table, "msdiagnosis", n)) for n in row["differential_dx"]],
+                },
             )  # fmt: skip
         )
     return found
@@ -155,8 +173,15 @@ def vignettes(folder: Path, kb: KnowledgeBase, part: str) -> list[Example]:
         labels = _labelled(kb, names, row["gold"], codes) or (f"name:{row['gold'][0]}",)
         found.append(
             Example(
-                row["id"], "vignettes", _record(row["id"], text=row["question"]), labels, row["id"], options=tuple(row["options"].values()),
-                gold_names=tuple(row["gold"]), gold_codes=tuple(codes), meta={"answer": row["options"][row["answer"]]},
+                row["id"],
+                "vignettes",
+                _record(row["id"], text=row["question"]),
+                labels,
+                row["id"],
+                options=tuple(row["options"].values()),
+                gold_names=tuple(row["gold"]),
+                gold_codes=tuple(codes),
+                meta={"answer": row["options"][row["answer"]]},
             )  # fmt: skip
         )
     return found
@@ -171,7 +196,17 @@ def ai_hospital(folder: Path, kb: KnowledgeBase) -> list[Example]:
         labels = _labelled(kb, names, row["gold"], codes)
         text = "\n".join(turn.split("：", 1)[-1] for turn in row["turns"])
         if labels:
-            found.append(Example(row["id"], "ai_hospital", _record(row["id"], text=text), labels, row["id"], gold_names=tuple(row["gold"]), gold_codes=tuple(codes)))
+            found.append(
+                Example(
+                    row["id"],
+                    "ai_hospital",
+                    _record(row["id"], text=text),
+                    labels,
+                    row["id"],
+                    gold_names=tuple(row["gold"]),
+                    gold_codes=tuple(codes),
+                )
+            )
     return found
 
 
@@ -189,8 +224,14 @@ def jmed(folder: Path, kb: KnowledgeBase) -> list[Example]:
         text = f"{row['complaint']}。{spoken}" if own_words else row["summary"]
         found.append(
             Example(
-                row["id"], "jmed", _record(row["id"], text=text, patient=_patient(row["sex"], row["age"])), labels, row["id"],
-                options=tuple(row["options"].values()), gold_names=tuple(row["gold"]), gold_codes=tuple(codes),
+                row["id"],
+                "jmed",
+                _record(row["id"], text=text, patient=_patient(row["sex"], row["age"])),
+                labels,
+                row["id"],
+                options=tuple(row["options"].values()),
+                gold_names=tuple(row["gold"]),
+                gold_codes=tuple(codes),
             )  # fmt: skip
         )
     return found
@@ -206,7 +247,9 @@ def ccl_cardiology(folder: Path, kb: KnowledgeBase) -> list[Example]:
         labels = dict.fromkeys([f"icd10:{main}"] if main in kb.by_category else [])
         labels |= dict.fromkeys(_labelled(kb, names, row["gold"], codes))
         labels |= dict.fromkeys(f"icd10:{c[:3]}" for c in row["other_icd10"] if c[:3] in kb.by_category and c[0] not in "ZVY")
-        found.append(Example(row["id"], "ccl", _record(row["id"], sections=row["sections"]), tuple(labels), row["id"], gold_codes=((main,),)))
+        found.append(
+            Example(row["id"], "ccl", _record(row["id"], sections=row["sections"]), tuple(labels), row["id"], gold_codes=((main,),))
+        )
     return found
 
 
@@ -229,7 +272,16 @@ def complaints(folder: Path, part: str) -> list[Example]:
     for row in _rows(folder / "triage_complaints" / f"{part}.jsonl.gz"):
         band = _AGE_BAND.match(row["age_band"] or "")
         patient = {"age": {"value": int(band[1]), "unit": "year"}} if band and int(band[1]) < 120 else {}
-        found.append(Example(row["id"], "triage", _record(row["id"], text=row["text"], patient=patient), (f"name:{row['gold'][0]}",), row["id"], gold_names=tuple(row["gold"])))
+        found.append(
+            Example(
+                row["id"],
+                "triage",
+                _record(row["id"], text=row["text"], patient=patient),
+                (f"name:{row['gold'][0]}",),
+                row["id"],
+                gold_names=tuple(row["gold"]),
+            )
+        )
     return found
 
 
@@ -238,7 +290,11 @@ def dialmed(folder: Path) -> list[Example]:
     found = []
     for row in _rows(folder / "dialmed" / "dev.jsonl.gz"):
         text = "，".join(turn.split("：", 1)[1] for turn in _turns(row["dialogue"]) if turn.startswith(("患者：", "病人：")))
-        found.append(Example(row["id"], "dialmed", _record(row["id"], text=text), (f"name:{row['gold'][0]}",), row["id"], gold_names=tuple(row["gold"])))
+        found.append(
+            Example(
+                row["id"], "dialmed", _record(row["id"], text=text), (f"name:{row['gold'][0]}",), row["id"], gold_names=tuple(row["gold"])
+            )
+        )
     return found
 
 
@@ -267,7 +323,12 @@ def symptom_lists(folder: Path, name: str, part: str) -> list[Example]:
         text = symptom_text(row["explicit"], row["implicit"])
         found.append(
             Example(
-                row["id"], name, _record(row["id"], text="患儿：" + text), (f"name:{row['gold'][0]}",), row["id"], gold_names=tuple(row["gold"]),
+                row["id"],
+                name,
+                _record(row["id"], text="患儿：" + text),
+                (f"name:{row['gold'][0]}",),
+                row["id"],
+                gold_names=tuple(row["gold"]),
                 meta={"explicit": row["explicit"], "implicit": row["implicit"]},
             )  # fmt: skip
         )
@@ -276,7 +337,11 @@ def symptom_lists(folder: Path, name: str, part: str) -> list[Example]:
 
 def encyclopaedia(folder: Path) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
     """(name, aliases, symptoms) of the encyclopaedia table, for names that list at least two symptoms."""
-    return [(row["name"], tuple(row["aliases"]), tuple(row["symptoms"])) for row in _rows(folder / "disease_kg" / "diseases.jsonl.gz") if len(row["symptoms"]) >= 2]
+    return [
+        (row["name"], tuple(row["aliases"]), tuple(row["symptoms"]))
+        for row in _rows(folder / "disease_kg" / "diseases.jsonl.gz")
+        if len(row["symptoms"]) >= 2
+    ]
 
 
 def training(kb: KnowledgeBase) -> list[Example]:
@@ -284,7 +349,13 @@ def training(kb: KnowledgeBase) -> list[Example]:
     found = authored(kb, "train")
     folder = corpora()
     if folder is not None:
-        found += vignettes(folder, kb, "train") + ai_hospital(folder, kb) + jmed(folder, kb) + ccl_cardiology(folder, kb) + consult_reports(folder, kb)
+        found += (
+            vignettes(folder, kb, "train")
+            + ai_hospital(folder, kb)
+            + jmed(folder, kb)
+            + ccl_cardiology(folder, kb)
+            + consult_reports(folder, kb)
+        )
         found += complaints(folder, "train")
         for name in ("mz10", "mz4", "dxy"):
             found += symptom_lists(folder, name, "train")

@@ -88,9 +88,7 @@ CORPORA: dict[str, CorpusSpecification] = {
         flat=False,
     ),
     "imcs_utt": CorpusSpecification(("症状和体征", "药物", "检验和检查", "治疗和手术"), {"症状和体征": "symptom"}),
-    "sentences": CorpusSpecification(
-        PRODUCT_TYPES, {product: product for product in ("symptom", "sign", "disease")}, flat=False
-    ),
+    "sentences": CorpusSpecification(PRODUCT_TYPES, {product: product for product in ("symptom", "sign", "disease")}, flat=False),
 }
 """CCKS2020's own part goes by ``ccks2019``: same guideline, same six types. The annotated sentences name procedures and
 medicines only now and then, so they teach symptoms, signs and diseases alone."""

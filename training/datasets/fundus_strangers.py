@@ -178,7 +178,16 @@ def round_frame(image: Image.Image) -> Image.Image:
     return out
 
 
-DRAWN: tuple[Callable[[np.random.Generator], Image.Image], ...] = (iris_like, xray_like, document, shapes, furry, stripes, plain_disc, noise)
+DRAWN: tuple[Callable[[np.random.Generator], Image.Image], ...] = (
+    iris_like,
+    xray_like,
+    document,
+    shapes,
+    furry,
+    stripes,
+    plain_disc,
+    noise,
+)
 
 
 def strangers(count: int, seed: int, photographs: Sequence[Image.Image] = ()) -> list[tuple[str, Image.Image]]:

@@ -39,12 +39,8 @@ def augmented_view(
     coefficients = _geometry(circle, diameter, rng, height)
     shape = (diameter, height)
     band = image.transform(shape, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
-    shown = np.asarray(
-        Image.new("L", image.size, 255).transform(shape, Image.Transform.AFFINE, coefficients, Image.Resampling.NEAREST)
-    )
-    turned = [
-        np.asarray(m.transform(shape, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR)) > 80 for m in moved_masks
-    ]
+    shown = np.asarray(Image.new("L", image.size, 255).transform(shape, Image.Transform.AFFINE, coefficients, Image.Resampling.NEAREST))
+    turned = [np.asarray(m.transform(shape, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR)) > 80 for m in moved_masks]
     band = _blur_or_sharpen(band, rng)
     values = _colour(np.asarray(band, dtype=np.float32) / 255.0, rng)
     values = _light(values, rng)
@@ -70,9 +66,7 @@ def _lose_lines(
         return rgb, retina, list(masks)
     size = (max(16, round(rgb.width * factor)), max(16, round(rgb.height * factor)))
     small = rgb.resize(size, Image.Resampling.BILINEAR)
-    circle = Retina(
-        retina.x * factor, retina.y * factor, retina.radius * factor, retina.roundness, retina.fill, retina.contrast
-    )
+    circle = Retina(retina.x * factor, retina.y * factor, retina.radius * factor, retina.roundness, retina.fill, retina.contrast)
     return small, circle, [m.resize(size, Image.Resampling.BILINEAR) for m in masks]
 
 

@@ -104,7 +104,22 @@ def load_tianchi(corpora: Path) -> Panel:
     return Panel(raw, (glucose >= FPG_LIMIT).astype(np.int64), glucose, group, day.astype(np.int64), FEATURES, _hash(path))
 
 
-FRAMINGHAM_FEATURES: tuple[str, ...] = ("male", "age", "currentSmoker", "cigsPerDay", "BPMeds", "prevalentStroke", "prevalentHyp", "diabetes", "totChol", "sysBP", "diaBP", "BMI", "heartRate", "glucose")
+FRAMINGHAM_FEATURES: tuple[str, ...] = (
+    "male",
+    "age",
+    "currentSmoker",
+    "cigsPerDay",
+    "BPMeds",
+    "prevalentStroke",
+    "prevalentHyp",
+    "diabetes",
+    "totChol",
+    "sysBP",
+    "diaBP",
+    "BMI",
+    "heartRate",
+    "glucose",
+)
 
 
 def load_framingham(corpora: Path) -> tuple[Floats, npt.NDArray[np.int64], str]:

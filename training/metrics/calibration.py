@@ -76,7 +76,11 @@ def calibration(label: Labels, probability: Floats) -> dict[str, float]:
 def reliability(label: Labels, probability: Floats, bins: int = 10) -> list[dict[str, float]]:
     """Mean predicted against observed by quantile bins."""
     order = np.argsort(probability, kind="stable")
-    return [{"n": len(rows), "predicted": float(probability[rows].mean()), "observed": float(label[rows].mean())} for rows in np.array_split(order, bins) if len(rows)]
+    return [
+        {"n": len(rows), "predicted": float(probability[rows].mean()), "observed": float(label[rows].mean())}
+        for rows in np.array_split(order, bins)
+        if len(rows)
+    ]
 
 
 def net_benefit(label: Labels, probability: Floats, threshold: float) -> float:
@@ -91,7 +95,8 @@ def decision_curve(label: Labels, probability: Floats, thresholds: Sequence[floa
     """Net benefit of the model and of treating everyone, by threshold (treating nobody is 0)."""
     everyone = np.ones(len(label))
     return [
-        {"threshold": threshold, "model": net_benefit(label, probability, threshold), "everyone": net_benefit(label, everyone, threshold)} for threshold in thresholds
+        {"threshold": threshold, "model": net_benefit(label, probability, threshold), "everyone": net_benefit(label, everyone, threshold)}
+        for threshold in thresholds
     ]
 
 
@@ -109,7 +114,9 @@ def operating_point(label: Labels, probability: Floats, sensitivity: float) -> d
     }
 
 
-def bootstrap(label: Labels, probability: Floats, metric: Callable[[Labels, Floats], float], *, rounds: int = 1000, seed: int = 0) -> tuple[float, float]:
+def bootstrap(
+    label: Labels, probability: Floats, metric: Callable[[Labels, Floats], float], *, rounds: int = 1000, seed: int = 0
+) -> tuple[float, float]:
     """95 % interval of a metric by resampling people."""
     rng = np.random.default_rng(seed)
     values = []

@@ -37,7 +37,13 @@ def auc_interval(
         rows = np.concatenate([members[j] for j in rng.integers(0, len(members), len(members))])
         values.append(auc(labels[rows], scores[rows]))
     low, high = np.nanpercentile(values, [2.5, 97.5])
-    return {"value": rounded(auc(labels, scores)), "low": rounded(low), "high": rounded(high), "n": len(labels), "positive": int((labels == 1).sum())}
+    return {
+        "value": rounded(auc(labels, scores)),
+        "low": rounded(low),
+        "high": rounded(high),
+        "n": len(labels),
+        "positive": int((labels == 1).sum()),
+    }
 
 
 def wilson(hits: int, total: int) -> dict[str, Any]:

@@ -44,7 +44,9 @@ class HitCounts:
 
     def summary(self, ks: Sequence[int] = (1, 3, 10)) -> dict[str, object]:
         """n and, for each k, the share with its interval."""
-        return {"n": len(self.ranks)} | {f"top{k}": {"value": round(self.at(k), 4), "interval": [round(v, 4) for v in self.interval(k)]} for k in ks}
+        return {"n": len(self.ranks)} | {
+            f"top{k}": {"value": round(self.at(k), 4), "interval": [round(v, 4) for v in self.interval(k)]} for k in ks
+        }
 
 
 def first_hit(candidates: Sequence[tuple[str, str | None]], gold_names: Sequence[str], gold_codes: Sequence[Sequence[str]]) -> int | None:

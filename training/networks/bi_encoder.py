@@ -30,7 +30,14 @@ def pretrained(folder: Path) -> BiEncoder:
 
 def tiny(vocabulary: int) -> BiEncoder:
     """A small random encoder, for the end-to-end test on machines without weights."""
-    config = BertConfig(vocab_size=vocabulary, hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=128, max_position_embeddings=512)
+    config = BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=128,
+        max_position_embeddings=512,
+    )
     return BiEncoder(BertModel(config, add_pooling_layer=False))
 
 

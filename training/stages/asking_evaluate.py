@@ -104,7 +104,10 @@ def evaluate(name: str, folder: Path) -> dict[str, Any]:
     report: dict[str, Any] = {"classes": len(table.classes), "n": len(test)}
     for kind, policy in (("policy", informed), ("random", at_random(np.random.default_rng(1)))):
         paths = [simulate(table, e, policy, turns=max(CUTS)) for e in test]
-        report[kind] = {f"after_{k}": round(float(np.mean([p[min(k, len(p) - 1)] == e.labels[0] for p, e in zip(paths, test, strict=True)])), 4) for k in CUTS}
+        report[kind] = {
+            f"after_{k}": round(float(np.mean([p[min(k, len(p) - 1)] == e.labels[0] for p, e in zip(paths, test, strict=True)])), 4)
+            for k in CUTS
+        }
         report[kind]["turns"] = round(float(np.mean([len(p) - 1 for p in paths])), 2)
     everything = [table.classes[int(np.argmax(table.posterior(table.known({**e.meta["explicit"], **e.meta["implicit"]}))))] for e in test]
     report["all_known_naive_bayes"] = round(float(np.mean([c == e.labels[0] for c, e in zip(everything, test, strict=True)])), 4)
@@ -133,7 +136,10 @@ def run(out: Path = OUT) -> dict[str, Any] | None:
         return None
     report: dict[str, Any] = {name: evaluate(name, folder) for name in ("mz10", "mz4", "dxy")}
     report["readme"] = [
-        [f"`{name}` test: accuracy after 0 / 3 / 5 / 10 answers (at random after 10; all known)", " / ".join(str(r["policy"][f"after_{k}"]) for k in CUTS) + f" ({r['random']['after_10']}; {r['all_known_logistic']})"]
+        [
+            f"`{name}` test: accuracy after 0 / 3 / 5 / 10 answers (at random after 10; all known)",
+            " / ".join(str(r["policy"][f"after_{k}"]) for k in CUTS) + f" ({r['random']['after_10']}; {r['all_known_logistic']})",
+        ]
         for name, r in report.items()
     ]
     out.parent.mkdir(exist_ok=True)

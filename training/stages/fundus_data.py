@@ -42,9 +42,7 @@ class Views:
         """Open what `fundus_prepare` wrote; activations stay on disk."""
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         numbers = sorted(
-            int(p.stem.partition("_")[2])
-            for p in folder.glob("view_*.json")
-            if json.loads(p.read_text(encoding="utf-8")) == index["stamp"]
+            int(p.stem.partition("_")[2]) for p in folder.glob("view_*.json") if json.loads(p.read_text(encoding="utf-8")) == index["stamp"]
         )
         return cls(
             photographs=[Photograph(**row) for row in index["photographs"]],
@@ -86,8 +84,7 @@ def trainable_rows(views: Views) -> np.ndarray:
     """Bool (rows): graded or lesion-marked, without label conflict, not called ungradable."""
     return np.array(
         [
-            (p.source in GRADED_SOURCES and p.grade is not None and not p.conflict and p.quality != "reject")
-            or p.source == "idrid_seg"
+            (p.source in GRADED_SOURCES and p.grade is not None and not p.conflict and p.quality != "reject") or p.source == "idrid_seg"
             for p in views.photographs
         ]
     )

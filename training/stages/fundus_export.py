@@ -40,7 +40,13 @@ def export_network(network: ServingNet, path: Path, height: int, width: int) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            network, (example,), str(path), input_names=["image"], output_names=list(OUTPUTS), opset_version=17, dynamo=False,
+            network,
+            (example,),
+            str(path),
+            input_names=["image"],
+            output_names=list(OUTPUTS),
+            opset_version=17,
+            dynamo=False,
             dynamic_axes={name: {0: "batch"} for name in ("image", *OUTPUTS)},
         )
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -72,7 +78,11 @@ def build(work: Path, target: Path, version: str) -> None:
     report = Path("reports/fundus.json")
     fields = {
         **provenance(),
-        "label_space": {"grades": [0, 1, 2, 3, 4], "cumulative": ["grade>=1", "grade>=2", "grade>=3", "grade>=4"], "lesions": list(LESIONS)},
+        "label_space": {
+            "grades": [0, 1, 2, 3, 4],
+            "cumulative": ["grade>=1", "grade>=2", "grade>=3", "grade>=4"],
+            "lesions": list(LESIONS),
+        },
         "trained_on": sorted({p.source for p in views.photographs}),
         "metrics": json.loads(report.read_text(encoding="utf-8")).get("headline") if report.exists() else None,
         "thresholds": json.loads((work / "calibration.json").read_text(encoding="utf-8")),

@@ -87,9 +87,7 @@ def _mask_images(rgb: Image.Image, masks: dict[str, bytes]) -> list[Image.Image]
     return out
 
 
-def plain_view(
-    rgb: Image.Image, retina: Retina, settings: Preprocessing, masks: list[Image.Image]
-) -> tuple[np.ndarray, list[np.ndarray]]:
+def plain_view(rgb: Image.Image, retina: Retina, settings: Preprocessing, masks: list[Image.Image]) -> tuple[np.ndarray, list[np.ndarray]]:
     """The view that the service grades, and masks under the same geometry."""
     band, shown = crop(rgb, retina, settings.diameter, settings.height)
     valid = shown & disc(settings.diameter, settings.height, settings.rim)

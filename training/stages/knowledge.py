@@ -1,6 +1,6 @@
 """Stage `knowledge`: check and compile the knowledge base, and write its coverage report.
 
-    python -m training.stages.knowledge
+python -m training.stages.knowledge
 """
 
 from __future__ import annotations

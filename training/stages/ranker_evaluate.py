@@ -77,7 +77,15 @@ def evaluate_open(ranker: Ranker, examples: Sequence[Example], readings: Sequenc
         "main": main_hit.summary(),
         "main_not_in_text": unnamed.summary(),
         "ece": round(expected_calibration_error(flat, hits), 4),
-        "groups": {group: {"n": len(counts.ranks), "top1": round(counts.at(1), 3), "top3": round(counts.at(3), 3), "top10": round(counts.at(10), 3)} for group, counts in sorted(groups.items())},
+        "groups": {
+            group: {
+                "n": len(counts.ranks),
+                "top1": round(counts.at(1), 3),
+                "top3": round(counts.at(3), 3),
+                "top10": round(counts.at(10), 3),
+            }
+            for group, counts in sorted(groups.items())
+        },
     }
     if options:
         report["options"] = {"n": options, "accuracy": round(right / options, 4)}
@@ -89,7 +97,10 @@ def evaluate_open(ranker: Ranker, examples: Sequence[Example], readings: Sequenc
 def groups_of(example: Example, reading: Reading) -> list[str]:
     """Age band, pregnancy, department and length of a record."""
     length = sum(len(text) for text in reading.section_texts.values())
-    found = [f"age:{age_band(reading.patient.age_years)}", "length:short" if length < 80 else "length:medium" if length < 400 else "length:long"]
+    found = [
+        f"age:{age_band(reading.patient.age_years)}",
+        "length:short" if length < 80 else "length:medium" if length < 400 else "length:long",
+    ]
     if reading.patient.pregnant or reading.patient.pregnancy_weeks is not None:
         found.append("pregnant")
     if example.meta.get("department"):
@@ -160,7 +171,11 @@ def evaluate_review(engine: Engine, examples: Sequence[Example], readings: Seque
                 continue
             tried += 1
             alerts = reviewer.review(with_diagnoses(reading, kept), versions).alerts
-            found += any(a.disease is not None and is_hit(a.disease.name, a.disease.icd10, [name], [codes[i]]) for a in alerts if a.kind in ("missed", "red_flag"))
+            found += any(
+                a.disease is not None and is_hit(a.disease.name, a.disease.icd10, [name], [codes[i]])
+                for a in alerts
+                if a.kind in ("missed", "red_flag")
+            )
     return {
         "left_out": tried,
         "found": round(found / max(tried, 1), 4),

@@ -58,7 +58,9 @@ def quantised(source: Path, out: Path) -> None:
     graph = onnx.load(str(source))
     del graph.graph.value_info[:]
     onnx.save(graph, str(source))
-    quantize_dynamic(str(source), str(out), weight_type=QuantType.QInt8, per_channel=True, reduce_range=True, op_types_to_quantize=["MatMul", "Gather"])
+    quantize_dynamic(
+        str(source), str(out), weight_type=QuantType.QInt8, per_channel=True, reduce_range=True, op_types_to_quantize=["MatMul", "Gather"]
+    )
 
 
 def parity(model: BiEncoder, encoder: TextEncoder, texts: list[str]) -> dict[str, float]:
@@ -82,7 +84,10 @@ def case_bank(rows: list[dict[str, Any]], encoder: TextEncoder, out: Path) -> in
     vectors = encoder.encode([row["text"] for row in kept])
     pairs = [(i, label) for i, row in enumerate(kept) for label in row["labels"][:4] if not label.startswith("name:")]
     np.savez_compressed(
-        out, vectors=quantise(vectors), rows=np.array([i for i, _ in pairs], dtype=np.int32), labels=np.array([label for _, label in pairs], dtype=np.str_)
+        out,
+        vectors=quantise(vectors),
+        rows=np.array([i for i, _ in pairs], dtype=np.int32),
+        labels=np.array([label for _, label in pairs], dtype=np.str_),
     )
     return len(kept)
 

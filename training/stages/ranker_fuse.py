@@ -40,7 +40,20 @@ from training.tracking import file_hash, run_of
 
 Vector = npt.NDArray[np.float64]
 FITTED = Path("build/training/ranker/released")
-NON_NEGATIVE = ("semantic_z", "semantic_gap", "semantic_rank", "probabilistic_gap", "probabilistic_rank", "probabilistic_share", "votes", "votes_rank", "mention_present", "mention_possible", "key_hits", "agreement")
+NON_NEGATIVE = (
+    "semantic_z",
+    "semantic_gap",
+    "semantic_rank",
+    "probabilistic_gap",
+    "probabilistic_rank",
+    "probabilistic_share",
+    "votes",
+    "votes_rank",
+    "mention_present",
+    "mention_possible",
+    "key_hits",
+    "agreement",
+)
 NON_POSITIVE = ("mention_absent", "conflict", "denials")
 
 
@@ -170,7 +183,11 @@ def platt(logits: Vector, outcomes: Vector, bands: Sequence[str]) -> dict[str, A
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-    return {"slope": float(slope), "offset": float(offset), "age_offsets": {n: round(float(s), 4) for n, s in zip(names, shifts, strict=True)}}
+    return {
+        "slope": float(slope),
+        "offset": float(offset),
+        "age_offsets": {n: round(float(s), 4) for n, s in zip(names, shifts, strict=True)},
+    }
 
 
 def fit_options(queries: Sequence[Query], sealed: dict[str, Any]) -> dict[str, float]:
@@ -189,7 +206,9 @@ def fit_options(queries: Sequence[Query], sealed: dict[str, Any]) -> dict[str, f
     w = torch.tensor([1.0, 0.5, 0.3], requires_grad=True)
     optimiser = torch.optim.Adam([w], lr=0.05)
     for _ in range(300):
-        loss = torch.stack([torch.nn.functional.cross_entropy((r @ w.abs())[None], torch.tensor([a])) for r, a in zip(rows, answers, strict=True)]).mean()
+        loss = torch.stack(
+            [torch.nn.functional.cross_entropy((r @ w.abs())[None], torch.tensor([a])) for r, a in zip(rows, answers, strict=True)]
+        ).mean()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -229,13 +248,19 @@ def cross_validate(queries: Sequence[Query], parameters: FuseParameters) -> tupl
                 order = np.argsort(-logits)
                 any_hit.add(next((r for r, j in enumerate(order) if q.hits[j]), None))
                 main_hit.add(next((r for r, j in enumerate(order) if q.main[j]), None))
-        report[source] = {"any": any_hit.summary(), "main": main_hit.summary(), "in_pool": float(np.mean([q.main.any() for q in queries if q.source == source]))}
+        report[source] = {
+            "any": any_hit.summary(),
+            "main": main_hit.summary(),
+            "in_pool": float(np.mean([q.main.any() for q in queries if q.source == source])),
+        }
         if source in chosen:
             report[source]["options"] = {"n": len(chosen[source]), "accuracy": round(float(np.mean(chosen[source])), 4)}
     return report, out
 
 
-def run(kb: KnowledgeBase, parameters: FuseParameters, ranker_parameters: RankerParameters, *, bundle_folder: Path = BUNDLE, out: Path = FITTED) -> dict[str, Any]:
+def run(
+    kb: KnowledgeBase, parameters: FuseParameters, ranker_parameters: RankerParameters, *, bundle_folder: Path = BUNDLE, out: Path = FITTED
+) -> dict[str, Any]:
     """Fit, seal `out`, and report out-of-fold figures."""
     torch.set_num_threads(1)
     engine = Engine(kb=kb)
@@ -268,7 +293,16 @@ def run(kb: KnowledgeBase, parameters: FuseParameters, ranker_parameters: Ranker
             "abstain_below": round(float(np.quantile(best, 1 - parameters.keep_share)), 4),
             "probabilistic": {k: v for k, v in asdict(ProbabilisticSettings()).items() if k != "repeat"},
         }
-        mlflow.log_metrics({f"{s}.{w}.{k}": v["value"] for s, r in report.items() if s != "calibration" for w in ("any", "main") for k, v in r[w].items() if k != "n"})
+        mlflow.log_metrics(
+            {
+                f"{s}.{w}.{k}": v["value"]
+                for s, r in report.items()
+                if s != "calibration"
+                for w in ("any", "main")
+                for k, v in r[w].items()
+                if k != "n"
+            }
+        )
         mlflow.log_dict(fitted, "fusion.json")
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(bundle_folder, out)

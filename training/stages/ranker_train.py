@@ -190,7 +190,9 @@ class Trainer:
         """A random batch of rows of similar length within the token budget."""
         start = self.rng.choice(members)
         size = len(self.queries.ids[start])
-        near = [i for i in self.rng.sample(list(members), min(len(members), 400)) if abs(len(self.queries.ids[i]) - size) <= max(12, size // 5)]
+        near = [
+            i for i in self.rng.sample(list(members), min(len(members), 400)) if abs(len(self.queries.ids[i]) - size) <= max(12, size // 5)
+        ]
         count = max(4, min(48, self.p.token_budget // max(size + 40, 24)))
         return list(dict.fromkeys([start, *near]))[:count]
 
@@ -226,7 +228,10 @@ class Trainer:
             docs.append(self.views.ids[view])
             doc_targets.append(self.target_number[target])
             categories = set().union(*(self.categories[label] for label in labels))
-            positives.append({self.target_number[t] for t in labels} | {self.target_number[t] for c in categories for t in self.kb.by_category.get(c, ()) if t in self.target_number})
+            positives.append(
+                {self.target_number[t] for t in labels}
+                | {self.target_number[t] for c in categories for t in self.kb.by_category.get(c, ()) if t in self.target_number}
+            )
             if target in self.kb.diseases and self.rng.random() < 0.5:
                 rivals = [d for d in self.kb.diseases[target].entry["differential"] if d in self.views_of]
                 if rivals:
@@ -319,7 +324,11 @@ class Trainer:
             if loss is None:
                 continue
             progress = elapsed / (self.p.minutes * 60)
-            rate = self.p.learning_rate * min(1.0, self.step / self.p.warmup_steps) * (1.0 if progress < 0.6 else max(0.1, (1 - progress) / 0.4))
+            rate = (
+                self.p.learning_rate
+                * min(1.0, self.step / self.p.warmup_steps)
+                * (1.0 if progress < 0.6 else max(0.1, (1 - progress) / 0.4))
+            )
             for group in (*optimiser.param_groups, *sparse.param_groups):
                 group["lr"] = rate
             loss.backward()  # type: ignore[no-untyped-call]

@@ -1,6 +1,6 @@
 """Write the README's tables from `reports/`: no figure stands there that no command prints.
 
-    python -m training.stages.readme [--check]
+python -m training.stages.readme [--check]
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ def _ranking(report: dict[str, Any]) -> list[str]:
     keys = ("top1", "top3", "top10")
     rows = ["| set (`python -m training.stages.ranker_evaluate`) | n | top-1 / 3 / 10 |", "| --- | --- | --- |"]
     shown = {
-        "msdiagnosis_validation": (("any", "any final diagnosis"), ("main", "main diagnosis"), ("main_not_in_text", "main, name not in the text")),
+        "msdiagnosis_validation": (
+            ("any", "any final diagnosis"),
+            ("main", "main diagnosis"),
+            ("main_not_in_text", "main, name not in the text"),
+        ),
         "cmexam_vignettes_dev": (("main", "open ranking"),),
         "authored_test": (("main", "authored cases never trained on"),),
     }
@@ -39,19 +43,31 @@ def _ranking(report: dict[str, Any]) -> list[str]:
         for kind, said in kinds:
             rows.append(f"| `{name}`, {said} | {entry[kind]['n']} | {_share(entry[kind], keys)} |")
         if "options" in entry:
-            rows.append(f"| `{name}`, choosing among the options | {entry['options']['n']} | {entry['options']['accuracy']:.2f} |".replace(" 0.", " ."))
+            rows.append(
+                f"| `{name}`, choosing among the options | {entry['options']['n']} | {entry['options']['accuracy']:.2f} |".replace(
+                    " 0.", " ."
+                )
+            )
         if "differential_recall_at_10" in entry:
-            rows.append(f"| `{name}`, differential list, recall@10 | {entry['differential_recall_at_10']['n']} | {entry['differential_recall_at_10']['value']:.2f} |".replace(" 0.", " ."))
+            rows.append(
+                f"| `{name}`, differential list, recall@10 | {entry['differential_recall_at_10']['n']} | {entry['differential_recall_at_10']['value']:.2f} |".replace(
+                    " 0.", " ."
+                )
+            )
     for name in ("triage_complaints_dev", "dialmed_dev", "mz10_test", "mz4_test", "dxy_test"):
         entry = report["sets"].get(name)
         if entry:
-            rows.append(f"| `{name}`, choosing among its {entry['classes']} classes (top-1 / 3) | {entry['n']} | {_share(entry, ('top1', 'top3'))} |")
+            rows.append(
+                f"| `{name}`, choosing among its {entry['classes']} classes (top-1 / 3) | {entry['n']} | {_share(entry, ('top1', 'top3'))} |"
+            )
     safety, review = report.get("safety"), report.get("review")
     if safety:
         rows.append(f"| authored emergencies in the first five or red-flagged | {safety['emergencies']} | {safety['found']:.3f} |")
         rows.append(f"| immediate red flags on calm authored records | {safety['calm']} | {safety['immediate_flags_on_calm']:.3f} |")
     if review:
-        rows.append(f"| review: left-out diagnoses found, at {review['false_alerts_per_100_complete_records']} alerts per 100 complete records | {review['left_out']} | {review['found']:.2f} |")
+        rows.append(
+            f"| review: left-out diagnoses found, at {review['false_alerts_per_100_complete_records']} alerts per 100 complete records | {review['left_out']} | {review['found']:.2f} |"
+        )
     return rows
 
 
@@ -77,14 +93,27 @@ def tables() -> str:
         )  # fmt: skip
     simulation = _load("simulation")
     if simulation:
-        parts += ["", *_flat("simulated cases", "python -m training.stages.simulate", simulation, [("top1", "recovered first"), ("top3", "recovered in the first three")])]
+        parts += [
+            "",
+            *_flat(
+                "simulated cases",
+                "python -m training.stages.simulate",
+                simulation,
+                [("top1", "recovered first"), ("top3", "recovered in the first three")],
+            ),
+        ]
     ranker = _load("ranker")
     if ranker:
         parts += ["", *_ranking(ranker)]
     for name, title, command in OTHERS:
         report = _load(name)
         if report and "readme" in report:
-            parts += ["", f"| {title} (`{command}`) | figure |", "| --- | --- |", *(f"| {said} | {value} |" for said, value in report["readme"])]
+            parts += [
+                "",
+                f"| {title} (`{command}`) | figure |",
+                "| --- | --- |",
+                *(f"| {said} | {value} |" for said, value in report["readme"]),
+            ]
     return "\n".join(parts)
 
 

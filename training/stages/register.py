@@ -36,7 +36,9 @@ def register(bundle: Bundle, client: MlflowClient) -> str:
     with run_of(f"register-{bundle.task}", {"version": bundle.version, "manifest_sha256": seal}) as run_id:
         mlflow.log_artifacts(str(bundle.path), artifact_path="bundle")
         source = f"{mlflow.get_artifact_uri()}/bundle"
-        made = client.create_model_version(name, source=source, run_id=run_id, tags={"manifest_sha256": seal, "bundle_version": bundle.version})
+        made = client.create_model_version(
+            name, source=source, run_id=run_id, tags={"manifest_sha256": seal, "bundle_version": bundle.version}
+        )
     client.set_registered_model_alias(name, "champion", made.version)
     return str(made.version)
 

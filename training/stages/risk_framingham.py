@@ -33,8 +33,12 @@ log = logging.getLogger("training.risk")
 OVERLAPPING = ("prevalentHyp", "diabetes")
 """prevalentHyp overlaps with pressure and drugs, diabetes with glucose."""
 MODELS: dict[str, Callable[[], Any]] = {
-    "logistic": lambda: make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)),
-    "boosting": lambda: HistGradientBoostingClassifier(max_leaf_nodes=6, learning_rate=0.03, max_iter=120, min_samples_leaf=40, l2_regularization=5.0, random_state=0),
+    "logistic": lambda: make_pipeline(
+        SimpleImputer(strategy="median", add_indicator=True), StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)
+    ),
+    "boosting": lambda: HistGradientBoostingClassifier(
+        max_leaf_nodes=6, learning_rate=0.03, max_iter=120, min_samples_leaf=40, l2_regularization=5.0, random_state=0
+    ),
 }
 
 
@@ -70,7 +74,10 @@ def main() -> None:
             figures[name] = report(label, probability, rounds=50 if options.tiny else 1000) | {
                 "without_overlapping_columns": auroc(label, reduced),
                 "decision_curve": decision_curve(label, probability, (0.05, 0.1, 0.15, 0.2, 0.3)),
-                "subgroups": {group: {"auroc": auroc(label[rows], probability[rows]), **calibration(label[rows], probability[rows])} for group, rows in (("men", male), ("women", ~male))},
+                "subgroups": {
+                    group: {"auroc": auroc(label[rows], probability[rows]), **calibration(label[rows], probability[rows])}
+                    for group, rows in (("men", male), ("women", ~male))
+                },
             }
             mlflow.log_metrics({f"{name}_auroc": figures[name]["auroc"], f"{name}_slope": figures[name]["slope"]})
             log.info("%s: AUROC %.4f, slope %.3f", name, figures[name]["auroc"], figures[name]["slope"])

@@ -150,7 +150,9 @@ class Candidate:
                 random_state=self.parameters.seed,
             ).fit(raw, label)
         else:
-            self.model = make_pipeline(StandardScaler(), LogisticRegression(C=self.setting.strength, max_iter=5000)).fit(design(raw, self.prepared), label)
+            self.model = make_pipeline(StandardScaler(), LogisticRegression(C=self.setting.strength, max_iter=5000)).fit(
+                design(raw, self.prepared), label
+            )
         return self
 
     def raw_probability(self, raw: Floats) -> Floats:
@@ -170,7 +172,9 @@ def folds(label: Labels, group: npt.NDArray[np.int64], count: int, seed: int) ->
     return list(StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(label, label, group))
 
 
-def choose(panel: Panel, rows: npt.NDArray[np.int64], parameters: HyperglycaemiaParameters, seed: int, only: str | None = None) -> tuple[Candidate, dict[str, float]]:
+def choose(
+    panel: Panel, rows: npt.NDArray[np.int64], parameters: HyperglycaemiaParameters, seed: int, only: str | None = None
+) -> tuple[Candidate, dict[str, float]]:
     """The candidate of least inner log-loss, recalibrated on inner out-of-fold logits, refitted on all given rows."""
     raw, label, group = panel.raw[rows], panel.label[rows], panel.group[rows]
     inner = folds(label, group, parameters.inner_folds, seed)
@@ -220,7 +224,12 @@ def subgroups(panel: Panel, probability: Floats) -> dict[str, dict[str, float]]:
     groups = {"men": male, "women": ~male, "with biochemistry": biochemistry, "without biochemistry": ~biochemistry}
     groups |= {f"age {low}-{high - 1}": (age >= low) & (age < high) for low, high in AGE_BANDS}
     return {
-        name: {"n": int(rows.sum()), "events": int(panel.label[rows].sum()), "auroc": auroc(panel.label[rows], probability[rows]), **calibration(panel.label[rows], probability[rows])}
+        name: {
+            "n": int(rows.sum()),
+            "events": int(panel.label[rows].sum()),
+            "auroc": auroc(panel.label[rows], probability[rows]),
+            **calibration(panel.label[rows], probability[rows]),
+        }
         for name, rows in groups.items()
     }
 
@@ -281,7 +290,13 @@ def export(candidate: Candidate, panel: Panel, figures: dict[str, Any], paramete
         version=parameters.version,
         golden=golden,
         golden_tolerance=1e-4,
-        fields={"mlflow_run": run, "data": {"tianchi": panel.source_hash}, "metrics": figures["chosen"], "thresholds": figures["operating_point"], "parity": drift_found},
+        fields={
+            "mlflow_run": run,
+            "data": {"tianchi": panel.source_hash},
+            "metrics": figures["chosen"],
+            "thresholds": figures["operating_point"],
+            "parity": drift_found,
+        },
     )
     return drift_found
 
@@ -334,9 +349,13 @@ def main() -> None:
     panel = load_tianchi(corpora)
     if options.tiny:
         rows = np.random.default_rng(0).permutation(len(panel.label))[:800]
-        panel = Panel(panel.raw[rows], panel.label[rows], panel.glucose[rows], panel.group[rows], panel.day[rows], panel.features, panel.source_hash)
+        panel = Panel(
+            panel.raw[rows], panel.label[rows], panel.glucose[rows], panel.group[rows], panel.day[rows], panel.features, panel.source_hash
+        )
         parameters = parameters.model_copy(update={"outer_repeats": 1, "inner_folds": 3, "penalties": (0.1,), "bootstrap": 50})
-    with run_of("risk_hyperglycaemia", parameters.model_dump(), inputs={"tianchi": corpora / "risk/tianchi_glucose/tianchi_glucose_dev.csv.gz"}) as run:
+    with run_of(
+        "risk_hyperglycaemia", parameters.model_dump(), inputs={"tianchi": corpora / "risk/tianchi_glucose/tianchi_glucose_dev.csv.gz"}
+    ) as run:
         repeats, chosen = nested(panel, parameters)
         figures: dict[str, Any] = {"chosen": summary(panel, repeats, parameters), "settings_chosen": chosen}
         figures["families"] = {}
@@ -344,7 +363,9 @@ def main() -> None:
             each, _ = nested(panel, parameters.model_copy(update={"outer_repeats": 1}), only=family)
             figures["families"][family] = report(panel.label, each[0], rounds=parameters.bootstrap)
             log.info("%s: AUROC %.4f, slope %.3f", family, figures["families"][family]["auroc"], figures["families"][family]["slope"])
-        count, _ = nested(without_blocks(panel, "biochemistry", "kidney"), parameters.model_copy(update={"outer_repeats": 1}), only="hinges")
+        count, _ = nested(
+            without_blocks(panel, "biochemistry", "kidney"), parameters.model_copy(update={"outer_repeats": 1}), only="hinges"
+        )
         figures["families"]["blood count, age and sex only"] = report(panel.label, count[0], rounds=parameters.bootstrap)
         figures["reliability"] = reliability(panel.label, repeats[0])
         figures["decision_curve"] = decision_curve(panel.label, repeats[0], THRESHOLDS)
@@ -357,7 +378,9 @@ def main() -> None:
         figures["inner_losses"] = losses
         figures["released"] = asdict(candidate.setting)
         figures["parity"] = export(candidate, panel, figures, parameters, options.out, run)
-        mlflow.log_metrics({key: float(figures["chosen"][key]) for key in ("mean_auroc", "mean_slope", "brier", "log_loss", "mean_observed_expected")})
+        mlflow.log_metrics(
+            {key: float(figures["chosen"][key]) for key in ("mean_auroc", "mean_slope", "brier", "log_loss", "mean_observed_expected")}
+        )
         mlflow.log_dict(figures, "figures.json")
     options.reports.mkdir(parents=True, exist_ok=True)
     (options.reports / "risk_hyperglycaemia.json").write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

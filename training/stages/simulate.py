@@ -77,7 +77,9 @@ def run(kb: KnowledgeBase, parameters: SimulateParameters, out: Path = OUT) -> d
         "cases": total,
         "top1": round(first / total, 4),
         "top3": round(third / total, 4),
-        "confusions": [{"disease": a, "taken_for": b, "share": round(n / parameters.per_disease, 2)} for (a, b), n in confusions.most_common(60)],
+        "confusions": [
+            {"disease": a, "taken_for": b, "share": round(n / parameters.per_disease, 2)} for (a, b), n in confusions.most_common(60)
+        ],
         "weakest": sorted(((d, round(r, 2)) for d, r in recovery.items() if r < 0.6), key=lambda item: item[1]),
     }
     out.parent.mkdir(exist_ok=True)

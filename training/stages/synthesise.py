@@ -78,7 +78,11 @@ def draw_findings(kb: KnowledgeBase, disease: Disease, rng: random.Random) -> tu
     for rival in rng.sample(rivals, min(2, len(rivals))):
         telling = [f for f in rival.findings if f not in disease.findings and f in kb.findings and kb.findings[f].kind == "symptom"]
         denied += rng.sample(telling, min(rng.randint(0, 2), len(telling)))
-    denied += [f for f, p in disease.findings.items() if f not in present and f not in implied and kb.findings[f].kind == "symptom" and rng.random() < 0.3 * (1 - p)]
+    denied += [
+        f
+        for f, p in disease.findings.items()
+        if f not in present and f not in implied and kb.findings[f].kind == "symptom" and rng.random() < 0.3 * (1 - p)
+    ]
     above = {a for f in present for a in kb.findings[f].ancestors}
     return present, [f for f in dict.fromkeys(denied) if f not in above and not (kb.findings[f].descendants & set(present))]
 
@@ -138,7 +142,11 @@ def run(kb: KnowledgeBase, parameters: SynthesiseParameters, out: Path = OUT) ->
             for number in range(parameters.per_disease):
                 text, patient = verbalise(kb, disease, rng, parameters.typo)
                 ident = f"synthesised-{disease.id}-{number}"
-                row = {"id": ident, "record": {"id": ident, "patient": patient, "text": text}, "diagnoses": [{"disease": disease.id, "role": "main"}]}
+                row = {
+                    "id": ident,
+                    "record": {"id": ident, "patient": patient, "text": text},
+                    "diagnoses": [{"disease": disease.id, "role": "main"}],
+                }
                 stream.write(json.dumps(row, ensure_ascii=False) + "\n")
                 count += 1
     return count

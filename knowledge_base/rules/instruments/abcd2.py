@@ -39,5 +39,9 @@ INSTRUMENT = Instrument(
     value="score",
     unit="分",
     family="triage",
-    says={"low": "{score}分：低危，仍应尽快完成卒中评估。", "moderate": "{score}分：中危，当日转上级医院。", "high": "{score}分：高危，立即转卒中中心。"},
+    says={
+        "low": "{score}分：低危，仍应尽快完成卒中评估。",
+        "moderate": "{score}分：中危，当日转上级医院。",
+        "high": "{score}分：高危，立即转卒中中心。",
+    },
 )

@@ -43,5 +43,9 @@ INSTRUMENT = Instrument(
     value="score",
     unit="分",
     family="triage",
-    says={"unlikely": "{score}分：阑尾炎可能性小，观察复诊。", "possible": "{score}分：可能，转院做超声或CT。", "probable": "{score}分：很可能，立即转外科。"},
+    says={
+        "unlikely": "{score}分：阑尾炎可能性小，观察复诊。",
+        "possible": "{score}分：可能，转院做超声或CT。",
+        "probable": "{score}分：很可能，立即转外科。",
+    },
 )

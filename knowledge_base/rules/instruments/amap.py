@@ -30,5 +30,9 @@ INSTRUMENT = Instrument(
     unit="分",
     family="cancer",
     keys=("chronic_liver_disease", "plt", "alb"),
-    says={"low": "{amap:.0f}分（<50）：肝癌低风险。", "medium": "{amap:.0f}分（50–60）：肝癌中风险，每6个月超声和甲胎蛋白。", "high": "{amap:.0f}分（>60）：肝癌高风险，每3–6个月超声和甲胎蛋白。"},
+    says={
+        "low": "{amap:.0f}分（<50）：肝癌低风险。",
+        "medium": "{amap:.0f}分（50–60）：肝癌中风险，每6个月超声和甲胎蛋白。",
+        "high": "{amap:.0f}分（>60）：肝癌高风险，每3–6个月超声和甲胎蛋白。",
+    },
 )

@@ -36,7 +36,14 @@ def compute(x: Inputs) -> Mapping[str, Column]:
         default=120,
     ).astype(np.float64)
     low = hb < limit
-    severity = pick(("mild", "moderate", "severe", "extreme"), (~low | ~textbook, None), (hb < 30, "extreme"), (hb < 60, "severe"), (hb <= 90, "moderate"), default="mild")
+    severity = pick(
+        ("mild", "moderate", "severe", "extreme"),
+        (~low | ~textbook, None),
+        (hb < 30, "extreme"),
+        (hb < 60, "severe"),
+        (hb <= 90, "moderate"),
+        default="mild",
+    )
     return {"anaemia": truth(low), "limit": whole(limit), "severity": severity}
 
 

@@ -26,5 +26,9 @@ INSTRUMENT = Instrument(
     value="score",
     unit="分",
     family="cancer",
-    says={"average": "{score}分：一般风险。", "moderate": "{score}分：中等风险，建议粪便隐血筛查。", "high": "{score}分：高风险，建议结肠镜。"},
+    says={
+        "average": "{score}分：一般风险。",
+        "moderate": "{score}分：中等风险，建议粪便隐血筛查。",
+        "high": "{score}分：高风险，建议结肠镜。",
+    },
 )

@@ -10,7 +10,9 @@ from knowledge_base.rules.instrument import AGE, BMI, SEX, Column, Inputs, Instr
 
 def compute(x: Inputs) -> Mapping[str, Column]:
     """Sum of points, 0 to 6; three or more is high."""
-    score = table(x.n("age_y"), (50, 60), (0, 1, 2)) + points((1, x.male), (1, x.yes("fh_crc")), (1, x.yes("ever_smoker")), (1, x.n("bmi") >= 23))
+    score = table(x.n("age_y"), (50, 60), (0, 1, 2)) + points(
+        (1, x.male), (1, x.yes("fh_crc")), (1, x.yes("ever_smoker")), (1, x.n("bmi") >= 23)
+    )
     return {"score": whole(score), "tier": bands(score, (3,), ("average", "high"))}
 
 

@@ -25,5 +25,10 @@ INSTRUMENT = Instrument(
     value="act",
     unit="分",
     family="respiratory",
-    says={"full": "完全控制。", "well": "控制良好。", "not_well": "控制不佳：查吸入方法与依从性，考虑升级。", "very_poor": "控制很差：升级治疗，评估转诊。"},
+    says={
+        "full": "完全控制。",
+        "well": "控制良好。",
+        "not_well": "控制不佳：查吸入方法与依从性，考虑升级。",
+        "very_poor": "控制很差：升级治疗，评估转诊。",
+    },
 )

@@ -32,7 +32,9 @@ def compute(x: Inputs) -> Mapping[str, Column]:
     cuts = CUTS[x.female.astype(np.int64), _row(x)]
     bmi = half_up(x.n("bmi"), 1)
     overweight, obese = cuts[:, 0], cuts[:, 1]
-    group = pick(("not_overweight", "overweight", "obese"), (bmi >= obese, "obese"), (bmi >= overweight, "overweight"), default="not_overweight")
+    group = pick(
+        ("not_overweight", "overweight", "obese"), (bmi >= obese, "obese"), (bmi >= overweight, "overweight"), default="not_overweight"
+    )
     return {"class": group, "cut_overweight": real(overweight, 1), "cut_obese": real(obese, 1)}
 
 
@@ -62,5 +64,9 @@ INSTRUMENT = Instrument(
     value="cut_overweight",
     unit="kg/m2",
     family="child",
-    says={"not_overweight": "未达超重（本年龄超重界值{cut_overweight:.1f}）。", "overweight": "超重（超重界值{cut_overweight:.1f}，肥胖界值{cut_obese:.1f}）。", "obese": "肥胖（肥胖界值{cut_obese:.1f}）。"},
+    says={
+        "not_overweight": "未达超重（本年龄超重界值{cut_overweight:.1f}）。",
+        "overweight": "超重（超重界值{cut_overweight:.1f}，肥胖界值{cut_obese:.1f}）。",
+        "obese": "肥胖（肥胖界值{cut_obese:.1f}）。",
+    },
 )

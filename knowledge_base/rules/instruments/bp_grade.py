@@ -20,7 +20,11 @@ def compute(x: Inputs) -> Mapping[str, Column]:
         ((sbp >= 120) | (dbp >= 80), "high_normal"),
         default="normal",
     )
-    return {"category": category, "isolated_systolic": truth((sbp >= 140) & (dbp < 90)), "isolated_diastolic": truth((sbp < 140) & (dbp >= 90))}
+    return {
+        "category": category,
+        "isolated_systolic": truth((sbp >= 140) & (dbp < 90)),
+        "isolated_diastolic": truth((sbp < 140) & (dbp >= 90)),
+    }
 
 
 INSTRUMENT = Instrument(

@@ -22,11 +22,21 @@ INSTRUMENT = Instrument(
     source="Centor RM 1981；McIsaac WJ 1998",
     confidence="H",
     validity="3岁及以上咽痛患者",
-    inputs=(AGE, TEMP, flag("no_cough", "没有咳嗽"), flag("tender_ant_cervical", "颈前淋巴结肿痛"), flag("tonsil_swelling_exudate", "扁桃体肿大或渗出")),
+    inputs=(
+        AGE,
+        TEMP,
+        flag("no_cough", "没有咳嗽"),
+        flag("tender_ant_cervical", "颈前淋巴结肿痛"),
+        flag("tonsil_swelling_exudate", "扁桃体肿大或渗出"),
+    ),
     compute=compute,
     grade="advice",
     value="mcisaac",
     unit="分",
     family="triage",
-    says={"no_test": "McIsaac {mcisaac}分：不像链球菌，不查、不用抗菌药。", "test": "McIsaac {mcisaac}分：做快速抗原或培养，阳性再用抗菌药。", "test_or_treat": "McIsaac {mcisaac}分：链球菌可能大，检测或按经验治疗。"},
+    says={
+        "no_test": "McIsaac {mcisaac}分：不像链球菌，不查、不用抗菌药。",
+        "test": "McIsaac {mcisaac}分：做快速抗原或培养，阳性再用抗菌药。",
+        "test_or_treat": "McIsaac {mcisaac}分：链球菌可能大，检测或按经验治疗。",
+    },
 )

@@ -30,7 +30,18 @@ INPUTS = (
 def person(x: Inputs) -> Person:
     """The equation's columns."""
     return Person(
-        x.male, x.n("age_y"), x.n("sbp"), x.n("tc"), x.n("hdl"), x.n("waist"), x.yes("bp_treated"), x.yes("smoker"), x.yes("diabetes"), x.yes("north"), x.yes("urban"), x.yes("fh_ascvd")
+        x.male,
+        x.n("age_y"),
+        x.n("sbp"),
+        x.n("tc"),
+        x.n("hdl"),
+        x.n("waist"),
+        x.yes("bp_treated"),
+        x.yes("smoker"),
+        x.yes("diabetes"),
+        x.yes("north"),
+        x.yes("urban"),
+        x.yes("fh_ascvd"),
     )
 
 

@@ -15,8 +15,42 @@ from knowledge_base.rules.china_par_equation import Person, ideal
 from knowledge_base.rules.instrument import Bools, Column, Floats, Inputs, Instrument, pick, whole
 from knowledge_base.rules.instruments.china_par_10y import INPUTS, person
 
-MEN = (-1.64518, -0.14003, -0.64096, -1.19343, -0.75621, 0.34007, 3.21148, 3.13253, 0.60695, -0.64895, -0.38059, 0.19191, 0.25176, 0.52973, -0.16237, 0.21824)
-WOMEN = (-1.78582, -0.08745, -0.45878, -0.94498, -0.65616, 0.24534, 2.57563, 2.53312, 0.07200, -0.20073, 1.57838, 0.48827, 0.50954, 0.56887, 0.0, 0.0)
+MEN = (
+    -1.64518,
+    -0.14003,
+    -0.64096,
+    -1.19343,
+    -0.75621,
+    0.34007,
+    3.21148,
+    3.13253,
+    0.60695,
+    -0.64895,
+    -0.38059,
+    0.19191,
+    0.25176,
+    0.52973,
+    -0.16237,
+    0.21824,
+)
+WOMEN = (
+    -1.78582,
+    -0.08745,
+    -0.45878,
+    -0.94498,
+    -0.65616,
+    0.24534,
+    2.57563,
+    2.53312,
+    0.07200,
+    -0.20073,
+    1.57838,
+    0.48827,
+    0.50954,
+    0.56887,
+    0.0,
+    0.0,
+)
 """Constant, ln(age/40) to the fourth power, treated, ln(SBP/130) treated and untreated, ln(TC/200), ln(HDL/45) in mg/dL,
 ln(waist/88), smoker, diabetes, north, urban, family history."""
 HIGH = 32.8

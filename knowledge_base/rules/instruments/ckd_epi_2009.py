@@ -33,6 +33,10 @@ INSTRUMENT = Instrument(
     grade="G",
     value="egfr",
     unit="mL/min/1.73m2",
-    keys=("age_y", "sex", "crea",),
+    keys=(
+        "age_y",
+        "sex",
+        "crea",
+    ),
     says={token: "估算值{egfr:.0f}。" + text for token, text in G_SAYS.items()},
 )

@@ -28,7 +28,11 @@ def compute(x: Inputs) -> Mapping[str, Column]:
     score = table(x.n("age_y"), (50, 60, 70), (0, 3, 7, 10)) + table(x.n("pack_years"), (15, 30), (0, 1, 2))
     score = score + table(x.n("bmi"), (18.5, 24, 28), (7, 4, 1, 0))
     score = score + points(
-        (3, x.yes("cough")), (2, x.is_("dyspnoea", "hurry_or_slope")), (3, x.is_("dyspnoea", "level_walk")), (1, x.yes("biomass")), (2, x.yes("fh_resp"))
+        (3, x.yes("cough")),
+        (2, x.is_("dyspnoea", "hurry_or_slope")),
+        (3, x.is_("dyspnoea", "level_walk")),
+        (1, x.yes("biomass")),
+        (2, x.yes("fh_resp")),
     )
     return {"score": whole(score), "high": truth(score >= CUT)}
 

@@ -27,5 +27,9 @@ INSTRUMENT = Instrument(
     value="score",
     unit="分",
     family="triage",
-    says={"low": "{score}分：低危，可门诊治疗。", "intermediate": "{score}分：中危，建议住院或严密观察。", "high": "{score}分：重症，立即住院，评估ICU。"},
+    says={
+        "low": "{score}分：低危，可门诊治疗。",
+        "intermediate": "{score}分：中危，建议住院或严密观察。",
+        "high": "{score}分：重症，立即住院，评估ICU。",
+    },
 )

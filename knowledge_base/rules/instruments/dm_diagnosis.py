@@ -47,7 +47,11 @@ def compute(x: Inputs) -> Mapping[str, Column]:
         (known_fpg, "normal"),
         default="incomplete",
     )
-    return {"class": group, "by": members(fpg=by_fpg, glu2h=by_2h, hba1c=by_hba1c, random=by_random), "ogtt_advised": _ogtt(ifg, known_2h, diabetes)}
+    return {
+        "class": group,
+        "by": members(fpg=by_fpg, glu2h=by_2h, hba1c=by_hba1c, random=by_random),
+        "ogtt_advised": _ogtt(ifg, known_2h, diabetes),
+    }
 
 
 def _ogtt(ifg: Bools, known_2h: Bools, diabetes: Bools) -> Column:

@@ -18,11 +18,20 @@ def compute(x: Inputs) -> Mapping[str, Column]:
     grade = np.select([ungradable, proliferative, severe, x.yes("more_than_ma"), x.yes("ma")], [np.nan, 4, 3, 2, 1], default=0)
     oedema = ~x.is_("dme", "none")
     action = pick(
-        ("rescreen", "refer", "refer_urgent"), (ungradable, "refer"), (proliferative, "refer_urgent"), (severe | x.yes("more_than_ma") | oedema, "refer"), default="rescreen"
+        ("rescreen", "refer", "refer_urgent"),
+        (ungradable, "refer"),
+        (proliferative, "refer_urgent"),
+        (severe | x.yes("more_than_ma") | oedema, "refer"),
+        default="rescreen",
     )
     months = np.where(action.data == 0, 12.0, 0.0)
     unsure = some & (grade <= 1)
-    return {"grade": Column("integer", grade), "action": action, "max_interval_months": Column("integer", months), "check_lesions": Column("flag", unsure.astype(np.int8))}
+    return {
+        "grade": Column("integer", grade),
+        "action": action,
+        "max_interval_months": Column("integer", months),
+        "check_lesions": Column("flag", unsure.astype(np.int8)),
+    }
 
 
 INSTRUMENT = Instrument(

@@ -25,5 +25,10 @@ INSTRUMENT = Instrument(
     value="total",
     unit="分",
     family="mood",
-    says={"minimal": "基本没有焦虑症状。", "mild": "轻度焦虑症状：观察，2周后复评。", "moderate": "中度焦虑症状：建议进一步评估。", "severe": "重度焦虑症状：建议精神科就诊。"},
+    says={
+        "minimal": "基本没有焦虑症状。",
+        "mild": "轻度焦虑症状：观察，2周后复评。",
+        "moderate": "中度焦虑症状：建议进一步评估。",
+        "severe": "重度焦虑症状：建议精神科就诊。",
+    },
 )

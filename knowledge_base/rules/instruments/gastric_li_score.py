@@ -42,5 +42,9 @@ INSTRUMENT = Instrument(
     value="score",
     unit="分",
     family="cancer",
-    says={"low": "{score}分：胃癌低风险，每3年胃镜一次。", "medium": "{score}分：胃癌中风险，每2年胃镜一次。", "high": "{score}分：胃癌高风险，每年胃镜一次。"},
+    says={
+        "low": "{score}分：胃癌低风险，每3年胃镜一次。",
+        "medium": "{score}分：胃癌中风险，每2年胃镜一次。",
+        "high": "{score}分：胃癌高风险，每年胃镜一次。",
+    },
 )

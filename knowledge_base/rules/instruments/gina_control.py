@@ -33,5 +33,9 @@ INSTRUMENT = Instrument(
     value="n",
     unit="项",
     family="respiratory",
-    says={"well": "哮喘控制良好，维持或降级治疗。", "partly": "哮喘部分控制：查吸入方法与依从性，考虑升级。", "uncontrolled": "哮喘未控制：升级治疗，评估转诊。"},
+    says={
+        "well": "哮喘控制良好，维持或降级治疗。",
+        "partly": "哮喘部分控制：查吸入方法与依从性，考虑升级。",
+        "uncontrolled": "哮喘未控制：升级治疗，评估转诊。",
+    },
 )

@@ -20,9 +20,18 @@ INSTRUMENT = Instrument(
     edition="GOLD 2023+",
     source="GOLD 2023及以后版本",
     confidence="H",
-    inputs=(count("moderate_exacerbations", "近12个月中度急性加重次数"), count("hospital_exacerbations", "近12个月因急性加重住院次数"), MMRC, CAT),
+    inputs=(
+        count("moderate_exacerbations", "近12个月中度急性加重次数"),
+        count("hospital_exacerbations", "近12个月因急性加重住院次数"),
+        MMRC,
+        CAT,
+    ),
     compute=compute,
     grade="group",
     family="respiratory",
-    says={"A": "A组：症状少、加重少，用一种支气管扩张剂。", "B": "B组：症状多、加重少，优先双支气管扩张剂。", "E": "E组：急性加重多，双支气管扩张剂；嗜酸粒细胞≥300可加吸入激素。"},
+    says={
+        "A": "A组：症状少、加重少，用一种支气管扩张剂。",
+        "B": "B组：症状多、加重少，优先双支气管扩张剂。",
+        "E": "E组：急性加重多，双支气管扩张剂；嗜酸粒细胞≥300可加吸入激素。",
+    },
 )

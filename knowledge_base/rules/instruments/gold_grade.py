@@ -32,5 +32,11 @@ INSTRUMENT = Instrument(
     value="grade",
     unit="级",
     family="respiratory",
-    says={None: "FEV1/FVC≥0.70：没有持续气流受限，不支持慢阻肺。", 1: "GOLD 1级（轻度）。", 2: "GOLD 2级（中度）。", 3: "GOLD 3级（重度）。", 4: "GOLD 4级（极重度），建议上级医院管理。"},
+    says={
+        None: "FEV1/FVC≥0.70：没有持续气流受限，不支持慢阻肺。",
+        1: "GOLD 1级（轻度）。",
+        2: "GOLD 2级（中度）。",
+        3: "GOLD 3级（重度）。",
+        4: "GOLD 4级（极重度），建议上级医院管理。",
+    },
 )

@@ -38,5 +38,9 @@ INSTRUMENT = Instrument(
     value="score",
     unit="分",
     family="triage",
-    says={"low": "{score}分：低危，复查肌钙蛋白后可离院随访。", "moderate": "{score}分：中危，留观并转心内科评估。", "high": "{score}分：高危，立即转胸痛中心。"},
+    says={
+        "low": "{score}分：低危，复查肌钙蛋白后可离院随访。",
+        "moderate": "{score}分：中危，留观并转心内科评估。",
+        "high": "{score}分：高危，立即转胸痛中心。",
+    },
 )

@@ -14,7 +14,14 @@ def compute(x: Inputs) -> Mapping[str, Column]:
     sbp, dbp = x.n("sbp"), x.n("dbp")
     wide = (x.n("bmi") >= 24) | np.where(x.male, x.n("waist") >= 90, x.n("waist") >= 85)
     high_normal = (((sbp >= 130) & (sbp < 140)) | ((dbp >= 85) & (dbp < 90))) & (sbp < 140) & (dbp < 90)
-    n = points((1, high_normal), (1, wide), (1, x.yes("fh_htn")), (1, x.n("spirit_ml_per_day") >= 100), (1, x.n("age_y") >= 55), (1, x.yes("salty_diet")))
+    n = points(
+        (1, high_normal),
+        (1, wide),
+        (1, x.yes("fh_htn")),
+        (1, x.n("spirit_ml_per_day") >= 100),
+        (1, x.n("age_y") >= 55),
+        (1, x.yes("salty_diet")),
+    )
     return {"n": whole(n), "high_risk": truth(n >= 1), "interval_months": whole(np.where(n >= 1, 6, 12))}
 
 
@@ -25,7 +32,17 @@ INSTRUMENT = Instrument(
     source="国家基本公共卫生服务规范（第三版，2017）",
     confidence="M",
     validity="35岁及以上、未诊断高血压者",
-    inputs=(AGE, SEX, SBP, DBP, BMI, WAIST, flag("fh_htn", "一、二级亲属高血压"), number("spirit_ml_per_day", "每天白酒量（毫升）", "volume", low=0, high=3000), flag("salty_diet", "口味咸")),
+    inputs=(
+        AGE,
+        SEX,
+        SBP,
+        DBP,
+        BMI,
+        WAIST,
+        flag("fh_htn", "一、二级亲属高血压"),
+        number("spirit_ml_per_day", "每天白酒量（毫升）", "volume", low=0, high=3000),
+        flag("salty_diet", "口味咸"),
+    ),
     compute=compute,
     grade="high_risk",
     value="n",

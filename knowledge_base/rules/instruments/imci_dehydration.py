@@ -10,7 +10,9 @@ from knowledge_base.rules.instrument import Column, Inputs, Instrument, choice, 
 def compute(x: Inputs) -> Mapping[str, Column]:
     """Two signs of a row make the class; severe first."""
     sunken = x.yes("sunken_eyes")
-    severe = points((1, x.yes("lethargic_unconscious")), (1, sunken), (1, x.is_("drinks", "unable_or_poorly")), (1, x.is_("skin_pinch", "very_slow")))
+    severe = points(
+        (1, x.yes("lethargic_unconscious")), (1, sunken), (1, x.is_("drinks", "unable_or_poorly")), (1, x.is_("skin_pinch", "very_slow"))
+    )
     some = points((1, x.yes("restless_irritable")), (1, sunken), (1, x.is_("drinks", "eagerly_thirsty")), (1, x.is_("skin_pinch", "slow")))
     return {"class": pick(("none", "some", "severe"), (severe >= 2, "severe"), (some >= 2, "some"), default="none")}
 
@@ -32,5 +34,9 @@ INSTRUMENT = Instrument(
     compute=compute,
     grade="class",
     family="child",
-    says={"none": "无明显脱水：继续喂养，口服补液预防。", "some": "有脱水：口服补液盐，4小时后复评。", "severe": "重度脱水：立即静脉补液并转诊。"},
+    says={
+        "none": "无明显脱水：继续喂养，口服补液预防。",
+        "some": "有脱水：口服补液盐，4小时后复评。",
+        "severe": "重度脱水：立即静脉补液并转诊。",
+    },
 )

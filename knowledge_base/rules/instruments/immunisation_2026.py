@@ -37,7 +37,13 @@ VACCINES = tuple(SCHEDULE_2026)
 OLD = "CN NIP 2021"
 
 
-def _rows(x: Inputs) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float64]], np.ndarray[tuple[int, ...], np.dtype[np.float64]], np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
+def _rows(
+    x: Inputs,
+) -> tuple[
+    np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
+]:
     schedule = {**SCHEDULE_2026, **CHANGED_2021} if x.edition == OLD else SCHEDULE_2026
     width = 6
     earliest, before = np.full((len(VACCINES), width), np.nan), np.full((len(VACCINES), width), np.nan)
@@ -58,8 +64,18 @@ def compute(x: Inputs) -> Mapping[str, Column]:
     age = np.floor(x.n("age_months"))
     boy_hpv = x.is_("vaccine", "HPV2") & x.male
     none = np.isnan(earliest) | boy_hpv | ~exists
-    state = pick(("too_early", "due", "overdue", "not_routine"), (none, "not_routine"), (age < earliest, "too_early"), (age >= before, "overdue"), default="due")
-    return {"state": state, "min_age_months": Column("integer", np.where(none, np.nan, earliest)), "complete_before_months": Column("integer", np.where(none, np.nan, before))}
+    state = pick(
+        ("too_early", "due", "overdue", "not_routine"),
+        (none, "not_routine"),
+        (age < earliest, "too_early"),
+        (age >= before, "overdue"),
+        default="due",
+    )
+    return {
+        "state": state,
+        "min_age_months": Column("integer", np.where(none, np.nan, earliest)),
+        "complete_before_months": Column("integer", np.where(none, np.nan, before)),
+    }
 
 
 def contradicts(x: Inputs) -> Mapping[str, Bools]:
@@ -88,5 +104,10 @@ INSTRUMENT = Instrument(
     value="min_age_months",
     unit="month",
     family="child",
-    says={"too_early": "未到接种月龄（满{min_age_months}月龄起）。", "due": "现在可以接种。", "overdue": "已超过应完成月龄，尽快补种，不必重新开始。", "not_routine": "不属于常规接种。"},
+    says={
+        "too_early": "未到接种月龄（满{min_age_months}月龄起）。",
+        "due": "现在可以接种。",
+        "overdue": "已超过应完成月龄，尽快补种，不必重新开始。",
+        "not_routine": "不属于常规接种。",
+    },
 )

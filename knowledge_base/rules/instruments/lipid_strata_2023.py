@@ -41,13 +41,27 @@ def compute(x: Inputs) -> Mapping[str, Column]:
     factors = points((1, x.yes("smoker")), (1, hdl < 1.0), (1, np.where(x.male, age >= 45, age >= 55)))
     column = np.maximum(np.searchsorted([4.1, 5.2], tc, side="right"), np.searchsorted([2.6, 3.4], ldl, side="right"))
     cell = np.where(x.yes("hypertension"), HYPERTENSION[factors, column], NO_HYPERTENSION[factors, column])
-    lifetime = points((1, (x.n("sbp") >= 160) | (x.n("dbp") >= 100)), (1, tc - hdl >= 5.2), (1, hdl < 1.0), (1, x.n("bmi") >= 28), (1, x.yes("smoker"))) >= 2
+    lifetime = (
+        points(
+            (1, (x.n("sbp") >= 160) | (x.n("dbp") >= 100)),
+            (1, tc - hdl >= 5.2),
+            (1, hdl < 1.0),
+            (1, x.n("bmi") >= 28),
+            (1, x.yes("smoker")),
+        )
+        >= 2
+    )
     at_once = (ldl >= 4.9) | (tc >= 7.2) | (diabetes & (age >= 40)) | x.yes("ckd3_4")
     severe = x.n("n_severe_events")
     ultra = (severe >= 2) | ((severe >= 1) & (x.n("n_high_risk_features") >= 2))
     raised = (cell == MEDIUM) & (age < 55) & lifetime
     stratum = pick(
-        LABELS, (ascvd & ultra, "ultra_high"), (ascvd, "very_high"), (at_once | (cell == HIGH) | raised, "high"), (cell == MEDIUM, "medium"), default="low"
+        LABELS,
+        (ascvd & ultra, "ultra_high"),
+        (ascvd, "very_high"),
+        (at_once | (cell == HIGH) | raised, "high"),
+        (cell == MEDIUM, "medium"),
+        default="low",
     )
     code = stratum.data
     goal = np.select(

@@ -43,7 +43,9 @@ def compute(x: Inputs) -> Mapping[str, Column]:
     )
     score = items[0] + items[1] + items[2] + items[3] + items[4] + items[5] + items[6]
     any_three = (items[0] == 3) | (items[1] == 3) | (items[3] == 3) | (items[4] == 3) | (items[5] == 3) | (items[6] == 3)
-    risk = pick(("low", "low_medium", "medium", "high"), (score >= 7, "high"), (score >= 5, "medium"), (any_three, "low_medium"), default="low")
+    risk = pick(
+        ("low", "low_medium", "medium", "high"), (score >= 7, "high"), (score >= 5, "medium"), (any_three, "low_medium"), default="low"
+    )
     return {"score": whole(score), "any_three": truth(any_three), "risk": risk}
 
 
@@ -54,11 +56,25 @@ INSTRUMENT = Instrument(
     source="Royal College of Physicians 2017",
     confidence="H",
     validity="16岁及以上、非妊娠",
-    inputs=(RR, SPO2, flag("scale2", "用量表2（目标血氧88–92%）"), flag("oxygen", "正在吸氧"), SBP, HR, choice("acvpu", "意识（A清醒 C新发意识模糊 V对声音 P对疼痛 U无反应）", "A", "C", "V", "P", "U"), TEMP),
+    inputs=(
+        RR,
+        SPO2,
+        flag("scale2", "用量表2（目标血氧88–92%）"),
+        flag("oxygen", "正在吸氧"),
+        SBP,
+        HR,
+        choice("acvpu", "意识（A清醒 C新发意识模糊 V对声音 P对疼痛 U无反应）", "A", "C", "V", "P", "U"),
+        TEMP,
+    ),
     compute=compute,
     grade="risk",
     value="score",
     unit="分",
     family="triage",
-    says={"low": "{score}分：低危，常规观察。", "low_medium": "{score}分，有单项3分：中低危，医生尽快评估。", "medium": "{score}分：中危，1小时内评估，准备转诊。", "high": "{score}分：高危，紧急处理并转诊。"},
+    says={
+        "low": "{score}分：低危，常规观察。",
+        "low_medium": "{score}分，有单项3分：中低危，医生尽快评估。",
+        "medium": "{score}分：中危，1小时内评估，准备转诊。",
+        "high": "{score}分：高危，紧急处理并转诊。",
+    },
 )

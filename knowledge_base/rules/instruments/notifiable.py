@@ -21,8 +21,44 @@ class Listing:
     end: dt.date = dt.date(9999, 12, 31)
 
 
-CLASS_B = ["艾滋病", "病毒性肝炎", "脊髓灰质炎", "麻疹", "流行性出血热", "狂犬病", "流行性乙型脑炎", "登革热", "炭疽", "细菌性和阿米巴性痢疾", "肺结核", "伤寒和副伤寒", "流行性脑脊髓膜炎", "百日咳", "白喉", "新生儿破伤风", "猩红热", "布鲁氏菌病", "淋病", "梅毒", "钩端螺旋体病", "血吸虫病", "疟疾"]
-CLASS_C = ["流行性感冒", "流行性腮腺炎", "风疹", "急性出血性结膜炎", "麻风病", "流行性和地方性斑疹伤寒", "黑热病", "包虫病", "丝虫病", "手足口病", "其他感染性腹泻病"]
+CLASS_B = [
+    "艾滋病",
+    "病毒性肝炎",
+    "脊髓灰质炎",
+    "麻疹",
+    "流行性出血热",
+    "狂犬病",
+    "流行性乙型脑炎",
+    "登革热",
+    "炭疽",
+    "细菌性和阿米巴性痢疾",
+    "肺结核",
+    "伤寒和副伤寒",
+    "流行性脑脊髓膜炎",
+    "百日咳",
+    "白喉",
+    "新生儿破伤风",
+    "猩红热",
+    "布鲁氏菌病",
+    "淋病",
+    "梅毒",
+    "钩端螺旋体病",
+    "血吸虫病",
+    "疟疾",
+]
+CLASS_C = [
+    "流行性感冒",
+    "流行性腮腺炎",
+    "风疹",
+    "急性出血性结膜炎",
+    "麻风病",
+    "流行性和地方性斑疹伤寒",
+    "黑热病",
+    "包虫病",
+    "丝虫病",
+    "手足口病",
+    "其他感染性腹泻病",
+]
 APRIL_2026 = dt.date(2026, 4, 1)
 """Month of listing; the day is not confirmed."""
 NEW_LAW = dt.date(2025, 9, 1)
@@ -85,7 +121,9 @@ def compute(x: Inputs) -> Mapping[str, Column]:
 
 def contradicts(x: Inputs) -> Mapping[str, Bools]:
     """A date that is none."""
-    return {"diagnosis_date": np.array([day is not None and day != "" and _day(day) is None for day in x.text("diagnosis_date")], dtype=bool)}
+    return {
+        "diagnosis_date": np.array([day is not None and day != "" and _day(day) is None for day in x.text("diagnosis_date")], dtype=bool)
+    }
 
 
 INSTRUMENT = Instrument(
@@ -107,5 +145,10 @@ INSTRUMENT = Instrument(
     value="report_hours",
     unit="h",
     family="tool",
-    says={"A": "甲类传染病：2小时内网络直报。", "B": "乙类传染病：{report_hours}小时内报告。", "C": "丙类传染病：24小时内报告。", None: "不在当日的国家法定传染病名录内（各省可能另有规定）。"},
+    says={
+        "A": "甲类传染病：2小时内网络直报。",
+        "B": "乙类传染病：{report_hours}小时内报告。",
+        "C": "丙类传染病：24小时内报告。",
+        None: "不在当日的国家法定传染病名录内（各省可能另有规定）。",
+    },
 )

@@ -30,5 +30,11 @@ INSTRUMENT = Instrument(
     value="total",
     unit="分",
     family="mood",
-    says={"minimal": "基本没有抑郁症状。", "mild": "轻度抑郁症状：观察，2周后复评。", "moderate": "中度抑郁症状：建议精神科或心理门诊评估。", "moderately_severe": "中重度抑郁症状：建议精神科就诊。", "severe": "重度抑郁症状：尽快精神科就诊，评估自杀风险。"},
+    says={
+        "minimal": "基本没有抑郁症状。",
+        "mild": "轻度抑郁症状：观察，2周后复评。",
+        "moderate": "中度抑郁症状：建议精神科或心理门诊评估。",
+        "moderately_severe": "中重度抑郁症状：建议精神科就诊。",
+        "severe": "重度抑郁症状：尽快精神科就诊，评估自杀风险。",
+    },
 )

@@ -34,5 +34,10 @@ INSTRUMENT = Instrument(
     value="score",
     unit="分",
     family="elderly",
-    says={"independent": "{score}分：可自理。", "mild": "{score}分：轻度依赖。", "moderate": "{score}分：中度依赖，需家人协助并评估跌倒风险。", "dependent": "{score}分：不能自理，建议失能照护与上门服务。"},
+    says={
+        "independent": "{score}分：可自理。",
+        "mild": "{score}分：轻度依赖。",
+        "moderate": "{score}分：中度依赖，需家人协助并评估跌倒风险。",
+        "dependent": "{score}分：不能自理，建议失能照护与上门服务。",
+    },
 )

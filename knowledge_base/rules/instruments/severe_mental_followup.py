@@ -25,11 +25,19 @@ INSTRUMENT = Instrument(
     source="国家基本公共卫生服务规范（第三版，2017）",
     confidence="M",
     validity="危险性：0无 1口头威胁 2在家打砸 3任何场合打砸、劝不住 4伤人 5持械或纵火等",
-    inputs=(count("danger_level", "危险性评估", 5), flag("acute", "急性药物反应或严重躯体病"), flag("symptoms", "精神症状、自知力或社会功能较差")),
+    inputs=(
+        count("danger_level", "危险性评估", 5),
+        flag("acute", "急性药物反应或严重躯体病"),
+        flag("symptoms", "精神症状、自知力或社会功能较差"),
+    ),
     compute=compute,
     grade="class",
     value="followup_days",
     unit="day",
     family="follow_up",
-    says={"stable": "病情稳定：3个月随访。", "partly_stable": "病情基本稳定：调整后2周随访，好转后每月一次。", "unstable": "病情不稳定：对症处理，立即转诊，2周内随访。"},
+    says={
+        "stable": "病情稳定：3个月随访。",
+        "partly_stable": "病情基本稳定：调整后2周随访，好转后每月一次。",
+        "unstable": "病情不稳定：对症处理，立即转诊，2周内随访。",
+    },
 )

@@ -27,7 +27,19 @@ FACTORS: dict[tuple[str, str, str], float] = {
     ("acr", "mg/mmol", "mg/g"): 8.84,
 }
 """(analyte, from, to) -> factor; the way back divides."""
-NAMES = {"tc": "cholesterol", "ldl": "cholesterol", "hdl": "cholesterol", "ldl-c": "cholesterol", "hdl-c": "cholesterol", "tg": "triglyceride", "triglycerides": "triglyceride", "uric": "urate", "hb": "haemoglobin", "hemoglobin": "haemoglobin", "crea": "creatinine"}
+NAMES = {
+    "tc": "cholesterol",
+    "ldl": "cholesterol",
+    "hdl": "cholesterol",
+    "ldl-c": "cholesterol",
+    "hdl-c": "cholesterol",
+    "tg": "triglyceride",
+    "triglycerides": "triglyceride",
+    "uric": "urate",
+    "hb": "haemoglobin",
+    "hemoglobin": "haemoglobin",
+    "crea": "creatinine",
+}
 ANALYTES = frozenset(analyte for analyte, _, _ in FACTORS if analyte) | {"hba1c"}
 
 

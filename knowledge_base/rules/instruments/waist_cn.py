@@ -13,7 +13,14 @@ def compute(x: Inputs) -> Mapping[str, Column]:
     """Five centimetres below the cut of central obesity is pre-central."""
     cut = np.where(x.male, 90.0, 85.0)
     waist = x.n("waist")
-    return {"class": pick(("normal", "pre_central", "central_obesity"), (waist >= cut, "central_obesity"), (waist >= cut - 5, "pre_central"), default="normal")}
+    return {
+        "class": pick(
+            ("normal", "pre_central", "central_obesity"),
+            (waist >= cut, "central_obesity"),
+            (waist >= cut - 5, "pre_central"),
+            default="normal",
+        )
+    }
 
 
 INSTRUMENT = Instrument(

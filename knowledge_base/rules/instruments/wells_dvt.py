@@ -22,7 +22,11 @@ ITEMS = (
 def compute(x: Inputs) -> Mapping[str, Column]:
     """One point each; an alternative as likely takes two."""
     score = points(*((1, x.yes(name)) for name, _ in ITEMS), (-2, x.yes("alternative_as_likely")))
-    return {"score": whole(score), "two_level": bands(score, (2,), ("unlikely", "likely")), "three_level": bands(score, (1, 3), ("low", "moderate", "high"))}
+    return {
+        "score": whole(score),
+        "two_level": bands(score, (2,), ("unlikely", "likely")),
+        "three_level": bands(score, (1, 3), ("low", "moderate", "high")),
+    }
 
 
 INSTRUMENT = Instrument(

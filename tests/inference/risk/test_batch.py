@@ -74,7 +74,12 @@ def test_every_row_of_a_bad_csv_is_answered(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     summary = grade_file(source, tmp_path / "out.csv")
-    rows = {row["id"]: row for row in pacsv.read_csv(tmp_path / "out.csv", convert_options=pacsv.ConvertOptions(column_types={"id": pa.string()}, strings_can_be_null=True)).to_pylist()}
+    rows = {
+        row["id"]: row
+        for row in pacsv.read_csv(
+            tmp_path / "out.csv", convert_options=pacsv.ConvertOptions(column_types={"id": pa.string()}, strings_can_be_null=True)
+        ).to_pylist()
+    }
     assert set(rows) == {"1", "2", "3", "4", "5"}
     assert rows["1"]["bp_grade.category"] == "grade2" and rows["1"]["errors"] is None
     assert rows["2"]["bp_grade.category"] == "high_normal" and rows["2"]["errors"] == "weight:implausible"

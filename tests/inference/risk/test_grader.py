@@ -30,7 +30,15 @@ def measured(name: str, value: float, unit: str | None, time: str | None = None)
 def man(**more: Any) -> dict[str, Any]:
     """A smoker of 58 with hypertension and diabetes, seen four times."""
     visits = [("2025-09-03", 164, 98, 8.2), ("2025-12-01", 158, 96, 7.9), ("2026-03-01", 154, 95, 7.6)]
-    measurements = [m for day, sbp, dbp, fpg in visits for m in (measured("systolic_bp", sbp, "mmHg", day), measured("diastolic_bp", dbp, "mmHg", day), measured("fasting_glucose", fpg, "mmol/L", day))]
+    measurements = [
+        m
+        for day, sbp, dbp, fpg in visits
+        for m in (
+            measured("systolic_bp", sbp, "mmHg", day),
+            measured("diastolic_bp", dbp, "mmHg", day),
+            measured("fasting_glucose", fpg, "mmol/L", day),
+        )
+    ]
     measurements += [
         measured("height", 170, "cm"),
         measured("weight", 160, "斤"),
@@ -40,7 +48,13 @@ def man(**more: Any) -> dict[str, Any]:
         measured("ldl_cholesterol", 3.6, "mmol/L"),
         measured("triglycerides", 2.1, "mmol/L"),
     ]
-    answers = {"history_complete": {"value": True}, "smoker": {"value": True}, "north": {"value": True}, "urban": {"value": False}, "fh_ascvd": {"value": False}}
+    answers = {
+        "history_complete": {"value": True},
+        "smoker": {"value": True},
+        "north": {"value": True},
+        "urban": {"value": False},
+        "fh_ascvd": {"value": False},
+    }
     return {
         "id": "m1",
         "patient": {"sex": "male", "age": 58},
@@ -102,7 +116,13 @@ def test_impossible_unitless_and_unknown_are_errors_that_point(grader: Grader) -
     item = {
         "id": "e",
         "patient": {"sex": "male", "age": 50},
-        "measurements": [measured("creatinine", 1.2, "umol/L"), measured("systolic_bp", 150, None), measured("weight", 70, "磅"), measured("nonsense", 1, "x"), measured("haemoglobin", 13.5, "g/L")],
+        "measurements": [
+            measured("creatinine", 1.2, "umol/L"),
+            measured("systolic_bp", 150, None),
+            measured("weight", 70, "磅"),
+            measured("nonsense", 1, "x"),
+            measured("haemoglobin", 13.5, "g/L"),
+        ],
         "answers": {"total": {"value": 3}, "smokes": {"value": True}},
     }
     answer = graded(grader, item)
@@ -126,7 +146,12 @@ def test_the_last_day_counts_and_pressures_of_a_day_are_averaged(grader: Grader)
     item = {
         "id": "d",
         "patient": {"sex": "male", "age": 50},
-        "measurements": [measured("systolic_bp", 18.7, "kPa", "2026-01-02"), measured("systolic_bp", 139.7385, "mmHg", "2026-01-02"), measured("systolic_bp", 190, "mmHg", "2025-01-02"), measured("diastolic_bp", 80, "mmHg", "2026-01-02")],
+        "measurements": [
+            measured("systolic_bp", 18.7, "kPa", "2026-01-02"),
+            measured("systolic_bp", 139.7385, "mmHg", "2026-01-02"),
+            measured("systolic_bp", 190, "mmHg", "2025-01-02"),
+            measured("diastolic_bp", 80, "mmHg", "2026-01-02"),
+        ],
     }
     assert result(graded(grader, item), "bp_grade").grade == "grade1"
 
@@ -162,17 +187,29 @@ def test_trend_alerts_on_two_uncontrolled_visits(grader: Grader) -> None:
 
 
 def test_falling_egfr_is_an_alert(grader: Grader) -> None:
-    item = {"id": "k", "patient": {"sex": "male", "age": 60}, "measurements": [measured("creatinine", 80, "umol/L", "2024-01-01"), measured("creatinine", 120, "umol/L", "2026-01-01")]}
+    item = {
+        "id": "k",
+        "patient": {"sex": "male", "age": 60},
+        "measurements": [measured("creatinine", 80, "umol/L", "2024-01-01"), measured("creatinine", 120, "umol/L", "2026-01-01")],
+    }
     assert [alert["id"] for alert in graded(grader, item).plan["alerts"]] == ["trend:egfr_falling"]
 
 
 def test_follow_up_says_what_is_still_to_be_asked(grader: Grader) -> None:
-    item = {"id": "f", "patient": {"sex": "female", "age": 66}, "measurements": [measured("systolic_bp", 168, "mmHg"), measured("diastolic_bp", 96, "mmHg")], "diagnoses": [{"name": "高血压病"}]}
+    item = {
+        "id": "f",
+        "patient": {"sex": "female", "age": 66},
+        "measurements": [measured("systolic_bp", 168, "mmHg"), measured("diastolic_bp", 96, "mmHg")],
+        "diagnoses": [{"name": "高血压病"}],
+    }
     answer = grader.follow_up([item])[0]
     assert isinstance(answer, ResidentGrades)
     assert [r.instrument for r in answer.results] == ["htn_followup"]
     assert "danger_signs" in answer.results[0].missing
-    flags = {name: {"value": False} for name in ("danger_signs", "pregnant_or_lactating", "other_unmanageable", "new_or_worse_complication", "adverse_reaction")}
+    flags = {
+        name: {"value": False}
+        for name in ("danger_signs", "pregnant_or_lactating", "other_unmanageable", "new_or_worse_complication", "adverse_reaction")
+    }
     full = grader.follow_up([{**item, "answers": {**flags, "previous_class": {"value": "unsatisfied"}}}])[0]
     assert isinstance(full, ResidentGrades)
     assert full.plan["follow_up"]["htn_followup"] == {"class": "unsatisfied", "action": "refer", "followup_days": 14}
@@ -197,7 +234,11 @@ def test_fhir_bundle_is_valid(grader: Grader) -> None:
         resources.Bundle.model_validate(bundle)
         kinds = {entry["resource"]["resourceType"] for entry in bundle["entry"]}
         assert {"Patient", "CarePlan"} <= kinds
-    risk = next(e["resource"] for e in fhir_bundle(GradeRequest.model_validate(man()), graded(grader, man()))["entry"] if e["resource"]["id"] == "risk-1")
+    risk = next(
+        e["resource"]
+        for e in fhir_bundle(GradeRequest.model_validate(man()), graded(grader, man()))["entry"]
+        if e["resource"]["id"] == "risk-1"
+    )
     assert 0 < risk["prediction"][0]["probabilityDecimal"] < 1
 
 

@@ -25,7 +25,12 @@ def grader() -> Grader:
 
 def found(grader: Grader, **more: Any) -> Any:
     """The score's result for a man with a panel."""
-    item = {"id": "a", "patient": {"sex": "male", "age": 55}, "measurements": [{"name": name, "value": value, "unit": unit} for name, (value, unit) in PANEL.items()], **more}
+    item = {
+        "id": "a",
+        "patient": {"sex": "male", "age": 55},
+        "measurements": [{"name": name, "value": value, "unit": unit} for name, (value, unit) in PANEL.items()],
+        **more,
+    }
     answer = grader.grade([item])[0]
     assert isinstance(answer, ResidentGrades)
     return next((result for result in answer.results if result.instrument == "hyperglycaemia"), None)
@@ -45,5 +50,7 @@ def test_it_is_silent_where_it_does_not_apply(grader: Grader) -> None:
     assert found(grader, diagnoses=[{"name": "2型糖尿病"}]) is None
     assert found(grader, patient={"sex": "male", "age": 15}) is None
     assert found(grader, measurements=[{"name": "alt", "value": 20, "unit": "U/L"}]) is None
-    with_fpg = [{"name": name, "value": value, "unit": unit} for name, (value, unit) in PANEL.items()] + [{"name": "fasting_glucose", "value": 5.0, "unit": "mmol/L"}]
+    with_fpg = [{"name": name, "value": value, "unit": unit} for name, (value, unit) in PANEL.items()] + [
+        {"name": "fasting_glucose", "value": 5.0, "unit": "mmol/L"}
+    ]
     assert found(grader, measurements=with_fpg) is None

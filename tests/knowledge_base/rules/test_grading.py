@@ -21,7 +21,20 @@ def pressure(sbp: Any, dbp: Any, unit: str | None = "mmHg") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("written", "same"), [("µmol/L", "umol/L"), ("μmol/L", "umol/L"), ("℃", "degC"), ("°C", "degC"), ("10^9/L", "1e9/L"), ("10⁹/L", "1e9/L"), ("kg/m²", "kg/m2"), ("尺", "chi"), ("斤", "jin"), ("次/分", "/min"), ("MMHG", "mmHg")]
+    ("written", "same"),
+    [
+        ("µmol/L", "umol/L"),
+        ("μmol/L", "umol/L"),
+        ("℃", "degC"),
+        ("°C", "degC"),
+        ("10^9/L", "1e9/L"),
+        ("10⁹/L", "1e9/L"),
+        ("kg/m²", "kg/m2"),
+        ("尺", "chi"),
+        ("斤", "jin"),
+        ("次/分", "/min"),
+        ("MMHG", "mmHg"),
+    ],
 )
 def test_spellings_of_units(written: str, same: str) -> None:
     assert normal(written) == normal(same)
@@ -79,7 +92,9 @@ def ordinary_table(rows: int) -> dict[str, np.ndarray[Any, Any]]:
             if name in columns or spec.kind == "text" or instrument.name in ("unit_conversion", "notifiable"):
                 continue
             if spec.kind == "flag":
-                columns[name] = objects([bool(v) if u > 0.05 else None for v, u in zip(rng.random(rows) < 0.3, rng.random(rows), strict=True)])
+                columns[name] = objects(
+                    [bool(v) if u > 0.05 else None for v, u in zip(rng.random(rows) < 0.3, rng.random(rows), strict=True)]
+                )
             elif spec.kind == "choice":
                 columns[name] = objects([spec.options[i] for i in rng.integers(0, len(spec.options), rows)])
             elif spec.kind == "count":
@@ -134,7 +149,16 @@ def test_categories_keep_kinds_apart() -> None:
 def test_derived_values_never_replace_given_ones() -> None:
     sheet = Sheet({"height": np.array([170.0, 170.0]), "weight": np.array([70.0, 70.0]), "bmi": np.array([30.0, np.nan])}, size=2)
     derive(sheet)
-    graded = grade_table("apcs_modified", {"age_y": np.array([60.0, 60.0]), "sex": objects(["M", "M"]), "fh_crc": objects([False, False]), "ever_smoker": objects([False, False]), "bmi": sheet.raw["bmi"]})
+    graded = grade_table(
+        "apcs_modified",
+        {
+            "age_y": np.array([60.0, 60.0]),
+            "sex": objects(["M", "M"]),
+            "fh_crc": objects([False, False]),
+            "ever_smoker": objects([False, False]),
+            "bmi": sheet.raw["bmi"],
+        },
+    )
     assert graded.row(0)["score"] == 4
     assert sheet.derived["bmi"].tolist() == [False, True]
 

@@ -23,7 +23,12 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 def differs(expected: Any, got: Any, tolerance: float) -> bool:
     """Whether a field is not as expected: numbers within tolerance, all else equal in value and kind."""
-    if isinstance(expected, (int, float)) and not isinstance(expected, bool) and isinstance(got, (int, float)) and not isinstance(got, bool):
+    if (
+        isinstance(expected, (int, float))
+        and not isinstance(expected, bool)
+        and isinstance(got, (int, float))
+        and not isinstance(got, bool)
+    ):
         return abs(expected - got) > tolerance + 1e-12
     return expected != got or type(expected) is not type(got)
 
@@ -32,7 +37,11 @@ def mismatch(vector: dict[str, Any]) -> dict[str, Any]:
     """The fields of a vector that the instrument answers differently."""
     output = grade_one(vector["instrument"], vector.get("edition"), vector["inputs"])
     tolerance = vector.get("tolerance", {})
-    return {key: (value, output.get(key)) for key, value in vector["expected"].items() if key not in output or differs(value, output[key], tolerance.get(key, 0))}
+    return {
+        key: (value, output.get(key))
+        for key, value in vector["expected"].items()
+        if key not in output or differs(value, output[key], tolerance.get(key, 0))
+    }
 
 
 @pytest.mark.parametrize("vector", rows(BEHAVIOUR / "instruments.jsonl"), ids=lambda v: f"{v['id']} {v['why']}")
@@ -86,6 +95,14 @@ def test_every_instrument_says_what_it_is() -> None:
 def test_unconfirmed_instruments_are_listed_for_the_clinician() -> None:
     """Every instrument that rests on recalled facts has a line in the list of questions."""
     docs = Path(__file__).parents[3] / "docs"
-    text = "".join(path.read_text(encoding="utf-8") for path in (docs / "clinical_review.md", docs / "log/clinical_rules_questions.md") if path.is_file())
-    missing = [name for name, instrument in instruments().items() if (instrument.confidence != "H" or instrument.doubts is not None) and f"`{name}`" not in text]
+    text = "".join(
+        path.read_text(encoding="utf-8")
+        for path in (docs / "clinical_review.md", docs / "log/clinical_rules_questions.md")
+        if path.is_file()
+    )
+    missing = [
+        name
+        for name, instrument in instruments().items()
+        if (instrument.confidence != "H" or instrument.doubts is not None) and f"`{name}`" not in text
+    ]
     assert missing == []

@@ -72,6 +72,8 @@ def test_the_stage_runs_from_end_to_end(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["stage", "--corpora", str(CORPORA), "--out", str(tmp_path / "bundle"), "--reports", str(tmp_path), "--tiny"])
+    monkeypatch.setattr(
+        "sys.argv", ["stage", "--corpora", str(CORPORA), "--out", str(tmp_path / "bundle"), "--reports", str(tmp_path), "--tiny"]
+    )
     risk_hyperglycaemia.main()
     assert Bundle.open(tmp_path / "bundle").task == "hyperglycaemia"
