@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from data_contracts.base import Contract
 from data_contracts.record import Record
@@ -36,7 +36,7 @@ class Candidate(Contract):
     icd10: str | None
     probability: float = Field(ge=0, le=1)
     must_not_miss: bool
-    supports: tuple[Evidence, ...] = Field(default=(), alias="for")
+    supports: tuple[Evidence, ...] = Field(default=(), validation_alias=AliasChoices("for", "supports"), serialization_alias="for")
     against: tuple[Evidence, ...] = ()
     missing: tuple[MissingFinding, ...] = ()
     explanation: dict[str, Any] | None = None

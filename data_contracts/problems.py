@@ -126,7 +126,7 @@ def pointer_of(location: tuple[int | str, ...]) -> str:
 
 def problem_from_validation(error: ValidationError) -> Problem:
     """The problem of a failed validation: the first error's field and remedy, and how many more there are."""
-    errors = [dict(e) for e in error.errors(include_url=False, include_input=False)]
+    errors: list[dict[str, Any]] = [dict(e) for e in error.errors(include_url=False, include_input=False)]
     carried = next((e["ctx"]["error"] for e in errors if isinstance((e.get("ctx") or {}).get("error"), CodedValueError)), None)
     first = errors[0]
     pointer = pointer_of(first["loc"])

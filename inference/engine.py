@@ -29,7 +29,7 @@ from inference.knowledge.overlay import active_knowledge
 from inference.ranking.ranker import Ranker
 from inference.reading.reader import Reader
 from inference.settings import Settings
-from knowledge_base.compiled import KnowledgeBase, load
+from knowledge_base.compiled import Disease, KnowledgeBase, ThinEntry, load
 from models.bundle import RELEASED, Bundle
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def answer_each(
 
 def own_codes(kb: KnowledgeBase) -> tuple[dict[str, list[tuple[str, str]]], dict[str, list[tuple[str, str]]]]:
     """The knowledge base's own (code, name) and (code, alias) pairs by system, for a hospital without an imported table."""
-    diseases = [(disease.icd10[0], disease) for disease in kb.diseases.values()]
-    thin = [(entry.code, entry) for entry in kb.thin.values()]
+    diseases: list[tuple[str, Disease | ThinEntry]] = [(disease.icd10[0], disease) for disease in kb.diseases.values()]
+    thin: list[tuple[str, Disease | ThinEntry]] = [(entry.code, entry) for entry in kb.thin.values()]
     rows = {"icd10": [(code, entry.name) for code, entry in [*diseases, *thin]], "icd9cm3": []}
     aliases = {"icd10": [(code, alias) for code, entry in [*diseases, *thin] for alias in entry.aliases], "icd9cm3": []}
     for procedure in kb.tables.get("procedures", ()):

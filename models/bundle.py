@@ -199,7 +199,7 @@ def seal(
     folder = Path(path)
     if golden:
         (folder / GOLDEN).write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in golden), encoding="utf-8")
-    files = {
+    files: dict[str, dict[str, Any]] = {
         p.relative_to(folder).as_posix(): {"sha256": digest(p), "size": p.stat().st_size}
         for p in sorted(folder.rglob("*"))
         if p.is_file() and p.name != "manifest.json"

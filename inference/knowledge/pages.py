@@ -61,7 +61,7 @@ def disease_page(kb: KnowledgeBase, ident: str) -> dict[str, Any]:
     ]
     notifiable = entry.get("notifiable")
     if notifiable:
-        row = next((r for r in kb.tables.get("notifiable", ()) if r["disease"] == ident), {})
+        row: dict[str, Any] = next((r for r in kb.tables.get("notifiable", ()) if r["disease"] == ident), {})
         sections.insert(
             0, {"title": "法定传染病", "lines": [f"{notifiable['class']}类，{notifiable['hours']:g} 小时内报告。{row.get('action', '')}"]}
         )

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pypinyin import Style, pinyin
@@ -72,10 +72,7 @@ class KnowledgeSearch:
     def _sounds(self) -> tuple[dict[str, list[int]], list[tuple[str, str]]]:
         """Initials to name numbers, and (full pinyin, initials) of every name, from one reading of each character."""
         characters = sorted({ch for name in self.names for ch in name.normal})
-        reading = {
-            ch: sound[0]
-            for ch, sound in zip(characters, pinyin(characters, style=Style.NORMAL, errors=lambda x: [[c] for c in x]), strict=True)
-        }
+        reading = {ch: sound[0] for ch, sound in zip(characters, pinyin(characters, style=Style.NORMAL, errors=_spelt), strict=True)}
         reading |= {
             "血": "xue",
             "便": "bian",
@@ -174,6 +171,11 @@ class KnowledgeSearch:
         else:
             name = self.kb.medicines[ident]["name"]
         return SearchHit(kind=kind, id=ident, name=name, icd10=code, score=round(min(score, 1.0), 4), highlight=_highlight(matched, normal))
+
+
+def _spelt(characters: str) -> Any:
+    """Characters without a reading stand for themselves."""
+    return [[ch] for ch in characters]
 
 
 def _grams(text: str) -> set[str]:

@@ -119,8 +119,8 @@ def questions(
     for question in found:
         if question.gain < LEAST_GAIN or len(kept) == count:
             break
-        finding = kb.findings[question.finding]
-        if any(k.finding in finding.ancestors or k.finding in finding.descendants for k in kept):
+        asked = kb.findings[question.finding]
+        if any(k.finding in asked.ancestors or k.finding in asked.descendants for k in kept):
             continue
         kept.append(question)
     return kept

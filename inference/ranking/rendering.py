@@ -88,7 +88,7 @@ def render(reading: Reading) -> str:
     parts: list[tuple[str | None, str]] = []
     whole = reading.section_texts.get(None)
     if whole is not None:
-        covered = [(s.name, s.start, s.end) for s in reading.sections] or [(None, 0, len(whole))]
+        covered: list[tuple[str | None, int, int]] = [(s.name, s.start, s.end) for s in reading.sections] or [(None, 0, len(whole))]
         position = 0
         pieces: list[tuple[str | None, int, int]] = []
         for name, start, end in sorted(covered, key=lambda piece: piece[1]):
@@ -101,9 +101,9 @@ def render(reading: Reading) -> str:
         for name, start, end in pieces:
             parts.append((name, _kept(whole[start:end], start, reading.entities)))
     else:
-        for name, text in reading.section_texts.items():
-            inside = [e for e in reading.entities if e.span.section == name]
-            parts.append((name, _kept(text, 0, inside)))
+        for section, text in reading.section_texts.items():
+            inside = [e for e in reading.entities if e.span.section == section]
+            parts.append((section, _kept(text, 0, inside)))
     ordered: list[str] = []
     room = MAX_CHARACTERS
     for wanted in _ORDER:

@@ -78,6 +78,8 @@ class Reviewer:
         )
 
     def _ref(self, target: str | None) -> DiseaseRef | None:
+        if target is None:
+            return None
         if target in self.kb.diseases:
             disease = self.kb.diseases[target]
             return DiseaseRef(id=disease.id, name=disease.name, icd10=disease.icd10[0])
@@ -200,12 +202,12 @@ class Reviewer:
                 Alert(
                     id=f"alert:missed:{target}",
                     kind="missed",
-                    severity=severity,
+                    severity=severity,  # type: ignore[arg-type]
                     disease=self._ref(target),
                     message=f"请考虑{candidate.name}：依据“{said}”。",
                     evidence=candidate.supports,
                     source="model:ranker",
-                )  # type: ignore[arg-type]
+                )
             )
         return found
 

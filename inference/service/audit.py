@@ -39,7 +39,7 @@ class AuditTrail:
     def append(self, *, who: str, action: str, digest: str, versions: Mapping[str, Any], outcome: str, patient: str | None = None) -> str:
         """Write one line durably; its hash."""
         with self._lock:
-            line = {
+            line: dict[str, Any] = {
                 "at": dt.datetime.now(dt.UTC).isoformat(),
                 "who": who,
                 "action": action,
@@ -49,13 +49,14 @@ class AuditTrail:
                 "outcome": outcome,
                 "previous": self._last,
             }
-            line["hash"] = hashlib.sha256(orjson.dumps(line, option=orjson.OPT_SORT_KEYS)).hexdigest()
+            seal = hashlib.sha256(orjson.dumps(line, option=orjson.OPT_SORT_KEYS)).hexdigest()
+            line["hash"] = seal
             with self.path.open("ab") as stream:
                 stream.write(orjson.dumps(line) + b"\n")
                 stream.flush()
                 os.fsync(stream.fileno())
-            self._last = line["hash"]
-            return line["hash"]
+            self._last = seal
+            return seal
 
 
 def broken_line(path: Path) -> int | None:

@@ -102,7 +102,7 @@ CAPABILITIES: tuple[Capability, ...] = (
             "measurements": [{"name": "systolic_bp", "value": 168, "unit": "mmHg"}, {"name": "diastolic_bp", "value": 96, "unit": "mmHg"}],
             "diagnoses": [{"name": "高血压病"}],
         },
-    ),  # fmt: skip
+    ),
     Capability(
         "/v1/risk/follow-up",
         "follow-up",
@@ -117,7 +117,7 @@ CAPABILITIES: tuple[Capability, ...] = (
             "measurements": [{"name": "systolic_bp", "value": 168, "unit": "mmHg"}, {"name": "diastolic_bp", "value": 96, "unit": "mmHg"}],
             "diagnoses": [{"name": "高血压病"}],
         },
-    ),  # fmt: skip
+    ),
     Capability(
         "/v1/medication/check",
         "check",

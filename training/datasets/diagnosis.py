@@ -78,7 +78,7 @@ def authored(kb: KnowledgeBase, split: str | None = None) -> list[Example]:
                     gold_names=tuple(kb.diseases[d].name for d in labels),
                     gold_codes=codes,
                     meta={"level": case["level"], "voice": case["voice"], "red_flags": case.get("red_flags", [])},
-                )  # fmt: skip
+                )
             )
     return found
 
@@ -159,7 +159,7 @@ def msdiagnosis(folder: Path, kb: KnowledgeBase) -> list[Example]:
                     "gold_in_text": row["gold_in_text"],
                     "differential": [(n, _codes(table, "msdiagnosis", n)) for n in row["differential_dx"]],
                 },
-            )  # fmt: skip
+            )
         )
     return found
 
@@ -182,7 +182,7 @@ def vignettes(folder: Path, kb: KnowledgeBase, part: str) -> list[Example]:
                 gold_names=tuple(row["gold"]),
                 gold_codes=tuple(codes),
                 meta={"answer": row["options"][row["answer"]]},
-            )  # fmt: skip
+            )
         )
     return found
 
@@ -232,7 +232,7 @@ def jmed(folder: Path, kb: KnowledgeBase) -> list[Example]:
                 options=tuple(row["options"].values()),
                 gold_names=tuple(row["gold"]),
                 gold_codes=tuple(codes),
-            )  # fmt: skip
+            )
         )
     return found
 
@@ -330,7 +330,7 @@ def symptom_lists(folder: Path, name: str, part: str) -> list[Example]:
                 row["id"],
                 gold_names=tuple(row["gold"]),
                 meta={"explicit": row["explicit"], "implicit": row["implicit"]},
-            )  # fmt: skip
+            )
         )
     return found
 

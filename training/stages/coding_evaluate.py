@@ -9,9 +9,9 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from data_contracts.coding import CodeRequest
+from data_contracts.coding import CodeRequest, CodeSystem
 from inference.coding.coder import Coder
 from inference.coding.tables import import_table
 from inference.coding.text import fold
@@ -28,7 +28,8 @@ def evaluate(bundle: Path, corpora: Path, state: Path) -> dict[str, Any]:
     """Figures of both systems."""
     report: dict[str, Any] = {}
     folder = corpora / "extraction" / "code_tables"
-    for system, file in TABLES.items():
+    for name, file in TABLES.items():
+        system = cast(CodeSystem, name)
         began = time.process_time()
         import_table(folder / file, system, file.split(".")[0], "v601" if system == "icd10" else "2017", state)
         seconds = time.process_time() - began

@@ -36,7 +36,7 @@ OPEN = ("msdiagnosis_validation", "cmexam_vignettes_dev", "authored_dev", "autho
 def shown(ranker: Ranker, reading: Reading, top: int = 10) -> tuple[list[tuple[str, str | None]], np.ndarray[Any, Any]]:
     """The first candidates as (name, code) and their probabilities."""
     ranked = ranker.rank(reading)
-    found = []
+    found: list[tuple[str, str | None]] = []
     for target in ranked.targets[:top].tolist():
         ident = ranker.targets[target]
         if ident in ranker.kb.diseases:

@@ -19,6 +19,7 @@ import mlflow
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import Field
 
 from data_contracts.record import Record
 from inference.engine import Engine
@@ -60,7 +61,7 @@ NON_POSITIVE = ("mention_absent", "conflict", "denials")
 class FuseParameters(Parameters):
     """How fusion is fitted."""
 
-    sets: dict[str, float] = {"authored_dev": 1.0, "msdiagnosis_validation": 1.0, "cmexam_vignettes_dev": 1.0}
+    sets: dict[str, float] = Field(default={"authored_dev": 1.0, "msdiagnosis_validation": 1.0, "cmexam_vignettes_dev": 1.0})
     folds: int = 5
     l2: float = 0.02
     keep_share: float = 0.93

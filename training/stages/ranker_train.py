@@ -26,6 +26,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import torch
+from pydantic import Field
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -62,20 +63,22 @@ class RankerParameters(Parameters):
     tiny: bool = False
     warm_start: str | None = None
     """Folder of an earlier run to start from: its averaged weights and its tokenizer."""
-    shares: dict[str, float] = {
-        "authored": 0.30,
-        "synthesised": 0.12,
-        "vignettes": 0.14,
-        "ai_hospital": 0.08,
-        "jmed": 0.07,
-        "ccl": 0.02,
-        "reports": 0.02,
-        "triage": 0.14,
-        "mz10": 0.02,
-        "mz4": 0.01,
-        "dxy": 0.01,
-        "encyclopaedia": 0.07,
-    }
+    shares: dict[str, float] = Field(
+        default={
+            "authored": 0.30,
+            "synthesised": 0.12,
+            "vignettes": 0.14,
+            "ai_hospital": 0.08,
+            "jmed": 0.07,
+            "ccl": 0.02,
+            "reports": 0.02,
+            "triage": 0.14,
+            "mz10": 0.02,
+            "mz4": 0.01,
+            "dxy": 0.01,
+            "encyclopaedia": 0.07,
+        }
+    )
 
 
 @dataclass
@@ -209,7 +212,11 @@ class Trainer:
 
     def disease_loss(self, members: Sequence[int]) -> Tensor | None:
         """Softmax over every view of the knowledge base."""
-        chosen, docs, doc_targets, own, positives = [], [], [], [], []
+        chosen: list[int] = []
+        docs: list[list[int]] = []
+        doc_targets: list[int] = []
+        own: list[int] = []
+        positives: list[set[int]] = []
         for i in members:
             row = self.rows[i]
             target, labels = self._positive(row)
