@@ -232,6 +232,7 @@ def jmed(folder: Path, kb: KnowledgeBase) -> list[Example]:
                 options=tuple(row["options"].values()),
                 gold_names=tuple(row["gold"]),
                 gold_codes=tuple(codes),
+                meta={"answer": row["options"].get(row["answer"])},
             )
         )
     return found

@@ -19,7 +19,7 @@ import random
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,8 @@ class RankerParameters(Parameters):
     token_budget: int = 3200
     max_query_tokens: int = 160
     max_view_tokens: int = 64
+    options_weight: float = 0.5
+    """Weight of choosing the answer among an exam's options, or a disease among its differential."""
     refresh_steps: int = 200
     average_every: int = 5
     average_decay: float = 0.98
@@ -104,6 +106,32 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     for i, row in enumerate(rows):
         ids[i, : len(row)] = torch.tensor(row)
     return ids, (torch.arange(width)[None, :] < torch.tensor([len(row) for row in rows])[:, None]).long()
+
+
+@dataclass
+class DiseaseBatch:
+    """Queries with their documents: which is a query's own, which is its answer's bare name, what counts as right."""
+
+    rows: list[int] = field(default_factory=list)
+    documents: list[list[int]] = field(default_factory=list)
+    targets: list[int] = field(default_factory=list)
+    own: list[int] = field(default_factory=list)
+    answers: list[int] = field(default_factory=list)
+    positives: list[set[int]] = field(default_factory=list)
+    choices: list[tuple[int, list[int]]] = field(default_factory=list)
+
+    def add_query(self, row: int, document: list[int], target: int, positives: set[int]) -> None:
+        """A row with its own document."""
+        self.rows.append(row)
+        self.own.append(self.add_document(document, target))
+        self.answers.append(-1)
+        self.positives.append(positives)
+
+    def add_document(self, document: list[int], target: int) -> int:
+        """A document of a target (-1: none of the knowledge base); its place."""
+        self.documents.append(document)
+        self.targets.append(target)
+        return len(self.documents) - 1
 
 
 class Trainer:
@@ -211,54 +239,66 @@ class Trainer:
         return (self.rng.choices(labels, weights[: len(labels)])[0], labels) if labels else ("", [])
 
     def disease_loss(self, members: Sequence[int]) -> Tensor | None:
-        """Softmax over every view of the knowledge base."""
-        chosen: list[int] = []
-        docs: list[list[int]] = []
-        doc_targets: list[int] = []
-        own: list[int] = []
-        positives: list[set[int]] = []
+        """Softmax over every view of the knowledge base, and over the options where a row has some."""
+        batch = DiseaseBatch()
         for i in members:
-            row = self.rows[i]
-            target, labels = self._positive(row)
-            if not target:
-                if row["labels"] and row["labels"][0].startswith("name:"):
-                    chosen.append(i)
-                    own.append(len(docs))
-                    docs.append(self._name_ids(row["labels"][0][5:]))
-                    doc_targets.append(-1)
-                    positives.append(set())
-                continue
-            views = self.views_of[target]
-            view = views[0] if self.rng.random() < 0.4 else self.rng.choice(views)
-            chosen.append(i)
-            own.append(len(docs))
-            docs.append(self.views.ids[view])
-            doc_targets.append(self.target_number[target])
-            categories = set().union(*(self.categories[label] for label in labels))
-            positives.append(
-                {self.target_number[t] for t in labels}
-                | {self.target_number[t] for c in categories for t in self.kb.by_category.get(c, ()) if t in self.target_number}
-            )
-            if target in self.kb.diseases and self.rng.random() < 0.5:
-                rivals = [d for d in self.kb.diseases[target].entry["differential"] if d in self.views_of]
-                if rivals:
-                    rival = self.rng.choice(rivals)
-                    docs.append(self.views.ids[self.rng.choice(self.views_of[rival])])
-                    doc_targets.append(self.target_number[rival])
-            for option in row["options"]:
-                if option != row["answer"] and row["answer"] is not None and self.rng.random() < 0.7:
-                    docs.append(self._name_ids(option))
-                    doc_targets.append(self.target_number.get(self.names.find(option) or "", -1))
-        if len(chosen) < 2:
+            self._add_row(batch, i)
+        if len(batch.rows) < 2:
             return None
-        queries = self.encode([self._dropped(i) for i in chosen])
-        live = self.encode(docs)
+        queries = self.encode([self._dropped(i) for i in batch.rows])
+        live = self.encode(batch.documents)
         logits_live = queries @ live.T / self.p.temperature
         logits_cached = queries @ self.cached.T / self.p.temperature
-        mask_live = torch.tensor([[t in positives[q] and d != own[q] for d, t in enumerate(doc_targets)] for q in range(len(chosen))])
-        mask_cached = torch.stack([torch.isin(self.view_number, torch.tensor(sorted(p) or [-1])) for p in positives])
+        mask_live = torch.tensor(
+            [
+                [d != own and (d == answer or t in positives) for d, t in enumerate(batch.targets)]
+                for own, answer, positives in zip(batch.own, batch.answers, batch.positives, strict=True)
+            ]
+        )
+        mask_cached = torch.stack([torch.isin(self.view_number, torch.tensor(sorted(p) or [-1])) for p in batch.positives])
         logits = torch.cat([logits_live.masked_fill(mask_live, -1e4), logits_cached.masked_fill(mask_cached, -1e4)], dim=1)
-        return torch.nn.functional.cross_entropy(logits, torch.tensor(own))
+        loss = torch.nn.functional.cross_entropy(logits, torch.tensor(batch.own))
+        first = torch.zeros(1, dtype=torch.long)
+        among = [torch.nn.functional.cross_entropy(logits_live[q, places][None], first) for q, places in batch.choices]
+        return loss + self.p.options_weight * torch.stack(among).mean() if among else loss
+
+    def _add_row(self, batch: DiseaseBatch, i: int) -> None:
+        """Add a row's query with its positive document, a rival of its differential, and options."""
+        row = self.rows[i]
+        target, labels = self._positive(row)
+        if target:
+            views = self.views_of[target]
+            document = self.views.ids[views[0] if self.rng.random() < 0.4 else self.rng.choice(views)]
+            categories = set().union(*(self.categories[label] for label in labels))
+            related = [t for c in categories for t in self.kb.by_category.get(c, ())]
+            positives = {self.target_number[t] for t in (*labels, *related) if t in self.target_number}
+            batch.add_query(i, document, self.target_number[target], positives)
+        elif row["labels"] and row["labels"][0].startswith("name:"):
+            batch.add_query(i, self._name_ids(row["labels"][0][5:]), -1, set())
+        else:
+            return
+        if target in self.kb.diseases and self.rng.random() < 0.5:
+            rivals = [d for d in self.kb.diseases[target].entry["differential"] if d in self.views_of]
+            if rivals:
+                rival = self.rng.choice(rivals)
+                batch.add_document(self.views.ids[self.rng.choice(self.views_of[rival])], self.target_number[rival])
+        answer, wrong = self._options(row, target)
+        if wrong:
+            places = [
+                batch.add_document(self._name_ids(name), self.target_number.get(self.names.find(name) or "", -1))
+                for name in (answer, *wrong)
+            ]
+            batch.answers[-1] = places[0]
+            batch.choices.append((len(batch.rows) - 1, places))
+
+    def _options(self, row: dict[str, Any], target: str) -> tuple[str, list[str]]:
+        """The answer's bare name and wrong names beside it: an exam's options, or a differential made into some."""
+        if row["answer"] is not None:
+            return row["answer"], [option for option in row["options"] if option != row["answer"]]
+        if target in self.kb.diseases and self.rng.random() < 0.3:
+            rivals = [self.kb.diseases[d].name for d in self.kb.diseases[target].entry["differential"] if d in self.kb.diseases]
+            return self.kb.diseases[target].name, self.rng.sample(rivals, min(3, len(rivals)))
+        return "", []
 
     def _name_ids(self, name: str) -> list[int]:
         return Texts.of(self.tokenizer, [name_view((name,))], 32).ids[0]
