@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,9 @@ class Service:
         except XinglinError as error:
             self.reason = problem("not-ready", error.problem.detail)
             log.error("not ready", reason=error.problem.detail)
+        except Exception as error:  # whatever fails while opening, the process stays alive and /readyz says so
+            self.reason = problem("not-ready", f"启动时出错（{type(error).__name__}）；请查看服务的日志。")
+            log.exception("not ready")
 
 
 def create_app(settings: Settings | None = None, engine: Engine | None = None) -> FastAPI:
@@ -81,7 +85,8 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await service.lane.run(service.open)
+        # opening takes as long as it takes: the deadline is for answers
+        await service.lane.run(service.open, deadline=float("inf"))
         yield
         service.lane.close()
 
@@ -178,8 +183,8 @@ def _add_capability(app: FastAPI, service: Service, capability: Capability) -> N
         items, is_batch = items_of(body)
         engine = service.engine
         fhir = capability.name == "structure" and FHIR in request.headers.get("accept", "")
-        call = (lambda: engine.structure_fhir(items)) if fhir else (lambda: capability.call(engine, items))
-        answers = await service.lane.run(call)
+        call = engine.structure_fhir if fhir else partial(capability.call, engine)
+        answers = await service.lane.run_each(call, items)
         failed = sum(isinstance(answer, Problem) for answer in answers)
         patient = body.get("patient") if isinstance(body, dict) else None
         pseudonym = patient.get("pseudonym") if isinstance(patient, dict) else None
