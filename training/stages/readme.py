@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def _ranking(report: dict[str, Any]) -> list[str]:
     return rows
 
 
-def _flat(title: str, command: str, report: dict[str, Any], rows: list[tuple[str, str]]) -> list[str]:
+def _flat(title: str, command: str, report: dict[str, Any], rows: Sequence[tuple[str, str]]) -> list[str]:
     """A two-column table of dotted paths of a report; a path that it lacks is an error of this stage."""
     out = [f"| {title} (`{command}`) | figure |", "| --- | --- |"]
     for path, said in rows:
@@ -105,6 +106,16 @@ def tables() -> str:
     ranker = _load("ranker")
     if ranker:
         parts += ["", *_ranking(ranker)]
+    reader, coding, score = _load("reader"), _load("coding"), _load("risk_hyperglycaemia")
+    if reader:
+        parts += ["", *_flat("reading, strict span and type F1", "python -m training.stages.reader_evaluate", reader, READER_ROWS)]
+    if coding:
+        parts += ["", *_flat("coding", "python -m training.stages.coding_evaluate", coding, CODING_ROWS)]
+    if score:
+        parts += [
+            "",
+            *_flat("hyperglycaemia score, nested cross-validation", "python -m training.stages.risk_hyperglycaemia", score, SCORE_ROWS),
+        ]
     for name, title, command in OTHERS:
         report = _load(name)
         if report and "readme" in report:
@@ -117,11 +128,26 @@ def tables() -> str:
     return "\n".join(parts)
 
 
+READER_ROWS = [
+    ("benchmarks.ccks2017_test.f1", "`ccks2017` test"),
+    ("benchmarks.ccks2019_dev.f1", "`ccks2019` dev"),
+    ("benchmarks.cmeee_v1_dev.f1", "`cmeee` V1 dev, nested"),
+    ("served.ccks2019_dev.f1", "`ccks2019` dev through the served product types"),
+    ("cmdd_test_status.macro_f1", "`cmdd` test, status on gold mentions, macro-F1"),
+]
+CODING_ROWS = [
+    ("icd10.dev.f1", "`chip_cdn` dev over the v601 table, set-F1"),
+    ("icd10.dev.gold_in_top_5", "the same, gold in the first five"),
+    ("icd10.dev_with_a_gold_name_unseen_in_training.f1", "the same, texts with a name that training never saw, set-F1"),
+    ("icd9cm3.dev.gold_in_top_1", "`proc_norm` dev, top-1"),
+    ("icd9cm3.dev.f1", "the same, set-F1"),
+]
+SCORE_ROWS = [
+    ("chosen.mean_auroc", "AUROC (fasting glucose of 7.0 mmol/L or more from a routine panel)"),
+    ("chosen.mean_slope", "calibration slope"),
+]
 OTHERS = (
-    ("reader", "reading", "python -m training.stages.reader_evaluate"),
-    ("coding", "coding", "python -m training.stages.coding_evaluate"),
     ("fundus", "fundus screening", "python -m training.stages.fundus_evaluate"),
-    ("risk", "chronic disease", "python -m training.stages.risk_hyperglycaemia"),
     ("medication", "prescription check", "python -m training.stages.medication_evaluate"),
     ("search", "search", "python -m training.stages.search_evaluate"),
     ("asking", "next questions", "python -m training.stages.asking_evaluate"),
