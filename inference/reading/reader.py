@@ -18,6 +18,11 @@ from inference.reading.rule_reader import Draft, Page, RuleReader
 from inference.reading.types import Reading
 from knowledge_base.compiled import KnowledgeBase
 
+LEXICON_LEEWAY: Mapping[str, float] = {"symptom": 3.0, "sign": 3.0, "disease": 2.0, "drug": 2.0}
+"""How far below its threshold a span may lie for a name of the knowledge base to be shown there all the same.
+
+Names that the model does not see at all (直肠癌 in 直肠癌根治术) serve ranking alone. `docs/log/structure.md` has the figures.
+"""
 RULE_WEIGHT = 0.6
 """What the rules' label adds to the classifier's probability of it; a certain rule decides alone."""
 _CLINICAL = frozenset({"symptom", "sign", "disease"})
@@ -38,12 +43,21 @@ class SpanPrediction(Protocol):
     def assertion_probabilities(self) -> Mapping[str, float]: ...
 
 
+class SpanAnswer(Protocol):
+    """What a trained reader says of a text: its spans, and by how much others miss their threshold."""
+
+    @property
+    def served(self) -> Sequence[Any]: ...
+    @property
+    def near(self) -> Mapping[tuple[int, int, str], float]: ...
+
+
 class TrainedSpans(Protocol):
     """What `Reader` asks of a trained reader."""
 
     version: str
 
-    def predict(self, texts: Sequence[str]) -> Sequence[Sequence[Any]]: ...
+    def read(self, texts: Sequence[str]) -> Sequence[Any]: ...
 
 
 class Reader:
@@ -62,19 +76,20 @@ class Reader:
         if self._spans is None:
             return self.rules.read(record)
         pages = self.rules.pages(record)
-        predictions = self._spans.predict([page.compacted.text for page in pages])
-        entities = [pair for page, spans in zip(pages, predictions, strict=True) for pair in self._merge(page, spans)]
+        answers = self._spans.read([page.compacted.text for page in pages])
+        entities = [pair for page, answer in zip(pages, answers, strict=True) for pair in self._merge(page, answer)]
         return self.rules.assemble(record, pages, entities, self.version)
 
-    def _merge(self, page: Page, spans: Sequence[SpanPrediction]) -> list[tuple[Entity, bool]]:
+    def _merge(self, page: Page, answer: SpanAnswer) -> list[tuple[Entity, bool]]:
         """The trained spans with concepts, and the names of the knowledge base that no span covers."""
+        spans: Sequence[SpanPrediction] = answer.served
         lexicon = self.rules.drafts(page)
         by_place: dict[tuple[int, int], list[Draft]] = {}
         for draft in lexicon:
             by_place.setdefault((draft.start, draft.end), []).append(draft)
         drafts: list[Draft] = []
         probabilities: list[Mapping[str, float] | None] = []
-        covered: list[tuple[int, int]] = []
+        covered: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
         taken: set[tuple[int, int]] = set()
         for span in spans:
             kind = cast(EntityType, span.type)
@@ -88,16 +103,26 @@ class Reader:
                 concepts, chronic = self.rules.linker.concepts(page.folded[span.start : span.end], kind), None
             drafts.append(Draft(span.start, span.end, kind, concepts, chronic))
             probabilities.append(span.assertion_probabilities)
+            if kind != "body_part":
+                covered[True].append((span.start, span.end))
             if kind in _CLINICAL or kind == "drug":
-                covered.append((span.start, span.end))
-        covered.sort()
+                covered[False].append((span.start, span.end))
         for draft in lexicon:
             if not draft.concepts or (not draft.background and (draft.start, draft.end) in taken):
                 continue
-            drafts.append(replace(draft, hidden=draft.hidden or _overlaps(covered, draft.start, draft.end)))
+            taken_up = covered[draft.type not in ("symptom", "sign")]
+            hidden = draft.hidden or not _seen(draft, answer.near) or _overlaps(taken_up, draft.start, draft.end)
+            drafts.append(replace(draft, hidden=hidden))
             probabilities.append(None)
         decisions = [_decide(rule, learned) for rule, learned in zip(self.rules.judge(page, drafts), probabilities, strict=True)]
         return self.rules.entities(page, drafts, decisions)
+
+
+def _seen(draft: Draft, near: Mapping[tuple[int, int, str], float]) -> bool:
+    """Whether the model nearly had a span at the place of a name."""
+    kinds = _CLINICAL if draft.type in _CLINICAL else (draft.type,)
+    leeway = LEXICON_LEEWAY.get(draft.type, 0.0)
+    return any(near.get((draft.start, draft.end, kind), leeway + 1.0) <= leeway for kind in kinds)
 
 
 def _overlaps(places: Sequence[tuple[int, int]], start: int, end: int) -> bool:

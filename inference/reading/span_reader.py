@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ASSERTIONS = ("present", "absent", "possible", "family", "historical", "conditional", "other_person")
 BUCKET = 32
 """Token lengths are padded to a multiple of this."""
+LEEWAY = 3.0
+"""How far below its threshold (in logits) a span is still told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,18 @@ class SpanPrediction:
     type: str
     score: float
     assertion_probabilities: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanAnswer:
+    """What the model says of one text.
+
+    ``served`` are the spans above their threshold. ``near`` are the places and types of those that miss it by at most
+    ``LEEWAY``, with what they miss: a name of the knowledge base that stands there may speak for them.
+    """
+
+    served: list[SpanPrediction]
+    near: Mapping[tuple[int, int, str], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +134,17 @@ class SpanReader:
 
     def predict(self, texts: Sequence[str]) -> list[list[SpanPrediction]]:
         """Spans of each text, by place. A text's answer does not depend on the others."""
-        return [self._predict_one(text) for text in texts]
+        return [answer.served for answer in self.read(texts)]
 
-    def _predict_one(self, text: str) -> list[SpanPrediction]:
-        spans = keep_flat(self._reader.run(text, self._thresholds), self._groups)
+    def read(self, texts: Sequence[str]) -> list[SpanAnswer]:
+        """Spans of each text, and those that nearly are, from one pass."""
+        return [self._read_one(text) for text in texts]
+
+    def _read_one(self, text: str) -> SpanAnswer:
+        found = self._reader.run(text, self._thresholds - np.float32(LEEWAY))
+        missed = [(span, float(self._thresholds[span.channel]) - span.logit) for span in found]
+        near = {(span.start, span.end, self.labels[span.channel]): below for span, below in missed if below >= 0.0}
+        spans = keep_flat([span for span, below in missed if below < 0.0], self._groups)
         signs = {(span.start, span.end) for span in spans if self.labels[span.channel] == "sign"}
         predictions: list[SpanPrediction] = []
         for span in spans:
@@ -140,4 +161,4 @@ class SpanReader:
                     dict(zip(ASSERTIONS, probabilities.tolist(), strict=True)),
                 )
             )
-        return predictions
+        return SpanAnswer(predictions, near)

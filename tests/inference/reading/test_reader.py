@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from data_contracts.record import Record
 from inference.reading.reader import Reader
+from inference.reading.span_reader import SpanAnswer
 from inference.reading.structure import structure_of
 from inference.reading.types import Reading
 from knowledge_base.compiled import KnowledgeBase
@@ -105,11 +106,12 @@ class Trained:
 
     version = "trained-1"
 
-    def __init__(self, spans: list[Span]) -> None:
+    def __init__(self, spans: list[Span], near: Mapping[tuple[int, int, str], float] | None = None) -> None:
         self._spans = spans
+        self._near = near or {}
 
-    def predict(self, texts: Sequence[str]) -> list[list[Span]]:
-        return [self._spans for _ in texts]
+    def read(self, texts: Sequence[str]) -> list[SpanAnswer]:
+        return [SpanAnswer(self._spans, self._near) for _ in texts]  # type: ignore[arg-type]
 
 
 def test_trained_spans_are_linked_and_judged(knowledge: KnowledgeBase) -> None:
@@ -120,7 +122,8 @@ def test_trained_spans_are_linked_and_judged(knowledge: KnowledgeBase) -> None:
         Span(6, 9, "body_part", 0.9, {"present": 1.0}),
         Span(9, 11, "sign", 0.9, likely_absent),
     ]
-    reading = Reader(knowledge, Trained(spans)).read([Record.model_validate({"id": "a", "text": text})])[0]
+    near = {(12, 14, "symptom"): 2.5}
+    reading = Reader(knowledge, Trained(spans, near)).read([Record.model_validate({"id": "a", "text": text})])[0]
     assert reading.reader_version == "trained-1"
     found = {(e.span.text, e.type): (e.assertion, e.concept.id if e.concept else None) for e in reading.entities}
     assert found["发热", "symptom"] == ("present", "fever")
@@ -132,3 +135,12 @@ def test_a_confident_classifier_overrules_an_uncertain_rule(knowledge: Knowledge
     spans = [Span(3, 5, "symptom", 0.9, {"historical": 0.99, "present": 0.01})]
     reading = Reader(knowledge, Trained(spans)).read([Record.model_validate({"id": "a", "text": "病初有发热，后退。"})])[0]
     assert [e.assertion for e in reading.entities] == ["historical"]
+
+
+def test_names_that_the_model_does_not_see_serve_ranking_alone(knowledge: KnowledgeBase) -> None:
+    near = {(0, 2, "disease"): 1.0, (3, 5, "symptom"): 3.5, (6, 9, "disease"): 0.5}
+    spans = [Span(6, 12, "procedure", 0.9, {"present": 1.0})]
+    reading = Reader(knowledge, Trained(spans, near)).read([Record.model_validate({"id": "a", "text": "肺炎，咳嗽，冠心病造影术"})])[0]
+    assert {(e.span.text, index in reading.hidden) for index, e in enumerate(reading.entities)} >= {
+        ("肺炎", False), ("咳嗽", True), ("冠心病", True),
+    }  # fmt: skip
