@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,12 +33,26 @@ def _engine() -> Any:
 def _lines(source: str, out: str, answer: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
     if source != "-" and not Path(source).is_file():
         raise typer.BadParameter(f"没有这个文件：{source}")
+    _writable(source, out)
     with opened(source, "rb") as stream, opened(out, "wb") as sink, tqdm(unit="条", disable=not sys.stderr.isatty()) as bar:
         total, errors = answer_lines(
             read_lines(stream, whole_text=source.endswith(".txt")), answer, sink, progress=lambda n: _advance(bar, n)
         )
     if errors:
         print(f"共 {total} 条，其中 {errors} 条有误（见各行 error）", file=sys.stderr)
+
+
+def _writable(source: str, out: str) -> None:
+    """Refuse an output that cannot be written, before any work, and one that would wipe the input."""
+    if out == "-":
+        return
+    target = Path(out)
+    if target.is_dir():
+        raise typer.BadParameter(f"--out 是一个文件夹：{out}；请给出文件名")
+    if not target.parent.is_dir():
+        raise typer.BadParameter(f"没有这个文件夹：{target.parent}")
+    if source != "-" and target.exists() and Path(source).exists() and target.samefile(source):
+        raise typer.BadParameter("--out 与输入是同一个文件，会把输入覆盖掉")
 
 
 def _advance(bar: Any, count: int) -> None:
@@ -96,14 +111,33 @@ def grade(
     out: Out = "-",
     summary: Annotated[str | None, typer.Option("--summary", help="批量表格的汇总（JSON）")] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="批量表格的进程数")] = 1,
+    format: Annotated[str, typer.Option("--format", help="json、fhir 或 html（居民报告；--out 为文件夹时每人一页）")] = "json",
 ) -> None:
     """慢病分级与管理计划；也接受 CSV、Parquet 的居民表。"""
+    if format not in ("json", "fhir", "html"):
+        raise typer.BadParameter("--format 只能是 json、fhir 或 html")
+    if Path(source).suffix.lower() in (".csv", ".parquet") and format != "json":
+        raise typer.BadParameter("居民表只能得到表格；FHIR 与报告请用 JSON Lines 输入")
     if Path(source).suffix.lower() in (".csv", ".parquet"):
+        if not Path(source).is_file():
+            raise typer.BadParameter(f"没有这个文件：{source}")
+        _writable(source, out)
         from inference.risk.batch import grade_file
 
         grade_file(Path(source), Path(out), summary=Path(summary) if summary else None, workers=workers)
         return
-    _lines(source, out, _engine().grade)
+    engine = _engine()
+    if format == "html" and out != "-" and Path(out).is_dir():
+        from inference.risk.formats import write_page
+
+        folder, number = Path(out), itertools.count(1)
+        _lines(
+            source,
+            str(folder / "index.jsonl"),
+            lambda items: [write_page(page, folder, next(number)) for page in engine.grade_pages(items)],
+        )
+        return
+    _lines(source, out, {"json": engine.grade, "fhir": engine.grade_fhir, "html": engine.grade_pages}[format])
 
 
 @app.command("prescribe-check")
@@ -119,6 +153,9 @@ def surveillance(source: Source, out: Out = "-") -> None:
 
     from inference.surveillance import as_csv, syndrome_counts
 
+    if source != "-" and not Path(source).is_file():
+        raise typer.BadParameter(f"没有这个文件：{source}")
+    _writable(source, out)
     engine = _engine()
     counts: Counter[tuple[str, str, str]] = Counter()
     with opened(source, "rb") as stream:
@@ -142,6 +179,7 @@ def screen(
 
     if not Path(source).exists():
         raise typer.BadParameter(f"没有这个文件或文件夹：{source}")
+    _writable(source, out)
     with opened(out, "wb") as sink:
         folders = {
             name: Path(value) if value else None
@@ -310,6 +348,9 @@ def main() -> None:
     except XinglinError as error:
         print(f"{error.problem.title}：{error.problem.detail}", file=sys.stderr)
         raise SystemExit(2) from None
+    except typer.Abort:
+        print("已中断。", file=sys.stderr)
+        raise SystemExit(130) from None
     except Exception as error:
         # click's own exceptions carry the exit code and a message for people
         show: Callable[[], None] | None = getattr(error, "show", None)

@@ -239,6 +239,18 @@ class Engine:
         """Instruments for residents, or one instrument alone."""
         return self.grader.grade(items)
 
+    def grade_fhir(self, items: Sequence[Any]) -> list[dict[str, Any] | Problem]:
+        """Graded residents as FHIR R4 bundles."""
+        from inference.risk.formats import as_fhir
+
+        return as_fhir(items, self.grade(items))
+
+    def grade_pages(self, items: Sequence[Any]) -> list[dict[str, Any] | Problem]:
+        """Graded residents as reports that they can read: `{"id", "html"}`."""
+        from inference.risk.formats import as_pages
+
+        return as_pages(items, self.grade(items))
+
     def follow_up(self, items: Sequence[Any]) -> list[Any]:
         """Follow-up classes of the national service standard."""
         return self.grader.follow_up(items)

@@ -14,6 +14,11 @@ from data_contracts.problems import CATALOGUE, TYPE_PREFIX, Problem, XinglinErro
 
 MAX_ITEMS = 64
 PROBLEM_JSON = "application/problem+json"
+HTML = "text/html"
+# a report is one page with its own style and drawings, and runs no script
+REPORT_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+}
 RETRY = {429: "1", 503: "2"}
 
 
@@ -85,6 +90,8 @@ def respond(answers: Sequence[Any], items: Sequence[Any], *, batch: bool, media:
     answer = answers[0]
     if isinstance(answer, Problem):
         return problem_response(answer)
+    if media == HTML:
+        return Response(answer["html"], media_type=f"{HTML}; charset=utf-8", headers=REPORT_HEADERS)
     return Response(orjson.dumps(as_json(answer, items[0])), media_type=media)
 
 

@@ -28,7 +28,6 @@ from inference.service.security import Gate, refuse_unsafe
 from inference.settings import Settings
 
 WEB = Path(__file__).parent.parent / "web"
-FHIR = "application/fhir+json"
 log = structlog.get_logger()
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'",
@@ -189,8 +188,9 @@ def _add_capability(app: FastAPI, service: Service, capability: Capability) -> N
         body, digest = await parsed_body(request, limit)
         items, is_batch = items_of(body)
         engine = service.engine
-        fhir = capability.name == "structure" and FHIR in request.headers.get("accept", "")
-        call = engine.structure_fhir if fhir else partial(capability.call, engine)
+        accept = request.headers.get("accept", "")
+        media = next((form for form in capability.forms if form in accept), "application/json")
+        call = partial(capability.forms.get(media, capability.call), engine)
         answers = await service.lane.run_each(call, items)
         failed = sum(isinstance(answer, Problem) for answer in answers)
         patient = body.get("patient") if isinstance(body, dict) else None
@@ -203,7 +203,7 @@ def _add_capability(app: FastAPI, service: Service, capability: Capability) -> N
             outcome=f"{len(answers) - failed} answered, {failed} problems",
             patient=pseudonym if isinstance(pseudonym, str) else None,
         )
-        return respond(answers, items, batch=is_batch, media=FHIR if fhir else "application/json")
+        return respond(answers, items, batch=is_batch, media=media)
 
     app.add_api_route(
         capability.path,
@@ -214,7 +214,11 @@ def _add_capability(app: FastAPI, service: Service, capability: Capability) -> N
         summary=capability.summary,
         response_model=None,
         responses={
-            200: {"model": capability.answer, "description": "一条输入得一条结果；items 得同样多条"},
+            200: {
+                "model": capability.answer,
+                "description": "一条输入得一条结果；items 得同样多条",
+                **({"content": {form: {} for form in capability.forms}} if capability.forms else {}),
+            },
             **_problems(400, 401, 413, 415, 422, 429, 500, 503, 504),
         },
         openapi_extra={

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,6 +17,9 @@ from data_contracts.review import Review
 from data_contracts.screen import ScreenRequest, ScreenResult
 from data_contracts.structure import Structure
 from inference.engine import Engine
+from inference.service.answers import HTML
+
+FHIR = "application/fhir+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Capability:
     call: Callable[[Engine, Sequence[Any]], Sequence[Any]]
     example: dict[str, Any]
     image: bool = False
+    forms: Mapping[str, Callable[[Engine, Sequence[Any]], Sequence[Any]]] = field(default_factory=dict)
+    """Other media types that `Accept` may ask for, and the method that answers in each."""
 
 
 _CHEST = {
@@ -67,6 +72,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         Structure,
         lambda e, i: e.structure(i),
         _CHEST,
+        forms={FHIR: lambda e, i: e.structure_fhir(i)},
     ),
     Capability(
         "/v1/code",
@@ -92,7 +98,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         "/v1/risk/grade",
         "grade",
         "risk",
-        "慢病分级与居民计划",
+        "慢病分级与居民计划（Accept: application/fhir+json 得 FHIR R4，text/html 得居民报告）",
         GradeRequest,
         ResidentGrades,
         lambda e, i: e.grade(i),
@@ -102,6 +108,7 @@ CAPABILITIES: tuple[Capability, ...] = (
             "measurements": [{"name": "systolic_bp", "value": 168, "unit": "mmHg"}, {"name": "diastolic_bp", "value": 96, "unit": "mmHg"}],
             "diagnoses": [{"name": "高血压病"}],
         },
+        forms={FHIR: lambda e, i: e.grade_fhir(i), HTML: lambda e, i: e.grade_pages(i)},
     ),
     Capability(
         "/v1/risk/follow-up",

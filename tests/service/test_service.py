@@ -207,3 +207,19 @@ def test_no_record_text_in_audit_or_logs(client: TestClient, state: Path, capfd:
     assert canary not in client.get("/metrics").text
     out, err = capfd.readouterr()
     assert canary not in out + err
+
+
+def test_grade_by_accept(client: TestClient) -> None:
+    capability = next(c for c in CAPABILITIES if c.name == "grade")
+    fhir = client.post(capability.path, json=capability.example, headers={"accept": "application/fhir+json"})
+    assert fhir.headers["content-type"] == "application/fhir+json"
+    assert fhir.json()["resourceType"] == "Bundle"
+    page = client.post(capability.path, json=capability.example, headers={"accept": "text/html"})
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "script" not in page.headers["content-security-policy"]
+    assert "健康评估报告" in page.text
+    alone = {"id": "b", "instrument": "bp_grade", "inputs": {"sbp": {"value": 158, "unit": "mmHg"}}}
+    assert problem_of(client.post(capability.path, json=alone, headers={"accept": "text/html"}))["pointer"] == "/instrument"
+    both = client.post(capability.path, json={"items": [capability.example, alone]}, headers={"accept": "text/html"}).json()["items"]
+    assert both[0]["html"].startswith("<!doctype html>")
+    assert "error" in both[1]
