@@ -22,9 +22,12 @@ Floats = npt.NDArray[np.float32]
 
 
 def heat(maps: Floats) -> Floats:
-    """Probability that any lesion lies in a cell: (4, h, w) to (h, w); faint values are dropped."""
+    """How warm a cell is shown, 0..1: (4, h, w) to (h, w).
+
+    The probability that any lesion lies in the cell, squared: a haze of faint cells would outweigh the few sure ones.
+    """
     joint = 1.0 - np.prod(1.0 - maps, axis=0)
-    return np.asarray(np.where(joint >= 0.12, joint, 0.0), dtype=np.float32)
+    return np.asarray(joint * joint, dtype=np.float32)
 
 
 def candidates(maps: Floats, retina: Retina, size: tuple[int, int], settings: Preprocessing) -> tuple[dict[str, Any], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,27 +23,31 @@ def auc(labels: Sequence[int] | npt.NDArray[Any], scores: Sequence[float] | npt.
     return float((ranks[y == 1].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
-def auc_interval(
-    labels: npt.NDArray[Any], scores: npt.NDArray[Any], groups: Sequence[str], *, draws: int = 400, seed: int = 0
-) -> dict[str, Any]:
-    """AUC with a bootstrap interval over groups."""
+def grouped_interval(
+    statistic: Callable[[npt.NDArray[np.int64]], float], groups: Sequence[str], *, draws: int = 400, seed: int = 0
+) -> dict[str, float]:
+    """A figure of rows with its 95 % bootstrap interval over groups (patients), which are drawn whole.
+
+    Args:
+        statistic: the figure for the row numbers that it is given (rows may repeat); NaN where it has none.
+        groups: group of each row.
+        draws: bootstrap samples.
+        seed: of the draws.
+    """
     names = {g: i for i, g in enumerate(dict.fromkeys(groups))}
     members: list[list[int]] = [[] for _ in names]
     for i, g in enumerate(groups):
         members[names[g]].append(i)
     rng = np.random.default_rng(seed)
-    values = []
-    for _ in range(draws):
-        rows = np.concatenate([members[j] for j in rng.integers(0, len(members), len(members))])
-        values.append(auc(labels[rows], scores[rows]))
+    values = [statistic(np.concatenate([members[j] for j in rng.integers(0, len(members), len(members))])) for _ in range(draws)]
     low, high = np.nanpercentile(values, [2.5, 97.5])
-    return {
-        "value": rounded(auc(labels, scores)),
-        "low": rounded(low),
-        "high": rounded(high),
-        "n": len(labels),
-        "positive": int((labels == 1).sum()),
-    }
+    return {"value": rounded(statistic(np.arange(len(groups)))), "low": rounded(low), "high": rounded(high)}
+
+
+def auc_interval(labels: npt.NDArray[Any], scores: npt.NDArray[Any], groups: Sequence[str], *, draws: int = 400) -> dict[str, Any]:
+    """AUC with a bootstrap interval over groups."""
+    found = grouped_interval(lambda rows: auc(labels[rows], scores[rows]), groups, draws=draws)
+    return {**found, "n": len(labels), "positive": int((labels == 1).sum())}
 
 
 def wilson(hits: int, total: int) -> dict[str, Any]:

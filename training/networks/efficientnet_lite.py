@@ -149,8 +149,9 @@ def pretrained() -> EfficientNetLite0:
 class FundusNet(nn.Module):
     """Backbone, four cumulative grade logits and four lesion maps.
 
-    The logit of "grade at least k" is a linear reading of the pooled last features plus a non-negative weight times the
-    log-mean-exp of each lesion map: the maps are part of the answer, so they are evidence and not an afterthought.
+    The logit of "grade at least k" is a linear reading of the pooled last features and of the spread of the stride-16
+    features (small lesions drown in a mean at stride 32), plus a non-negative weight times the log-mean-exp of each
+    lesion map: the maps are part of the answer, so they are evidence and not an afterthought.
     """
 
     def __init__(self, backbone: EfficientNetLite0, dropout: float = 0.3, sharpness: float = 4.0) -> None:
@@ -158,11 +159,13 @@ class FundusNet(nn.Module):
         self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
         self.grade = nn.Linear(1280, 4)
+        self.grade_spread = nn.Linear(2 * 112, 4, bias=False)
         self.lesion_in = nn.Conv2d(40 + 112, 64, 1)
         self.lesion_out = nn.Conv2d(64, len(LESIONS), 1)
         self.lesion_weight = nn.Parameter(torch.full((len(LESIONS), 4), -2.0))
         self.sharpness = sharpness
         nn.init.zeros_(self.grade.weight)
+        nn.init.zeros_(self.grade_spread.weight)
         with torch.no_grad():
             self.grade.bias.copy_(torch.tensor([0.0, -0.5, -2.0, -3.0]))
             assert self.lesion_out.bias is not None
@@ -190,7 +193,8 @@ class FundusNet(nn.Module):
         maps = self.lesion_out(F.relu6(self.lesion_in(torch.cat([lower, raised], 1))))
         peak = torch.logsumexp(self.sharpness * maps.float().flatten(2), 2) / self.sharpness
         peak = peak - math.log(lower.shape[-1] * lower.shape[-2]) / self.sharpness
-        logits = self.grade(self.dropout(pooled)).float() + peak @ F.softplus(self.lesion_weight)
+        read = self.grade(self.dropout(pooled)) + self.grade_spread(self.dropout(spread(middle)))
+        logits = read.float() + peak @ F.softplus(self.lesion_weight)
         return logits, maps, pooled
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

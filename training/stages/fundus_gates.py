@@ -153,6 +153,13 @@ def gates(root: Path, work: Path, params: FundusParams, drawn: int = DRAWN_STRAN
         },
     }
     (work / "gates.json").write_text(json.dumps(entry), encoding="utf-8")
+    # What the gates say of every cached photograph; where a label had a part in fitting, the held-out answer stands.
+    p_reject = Head(x_quality, y_quality, QUALITY_STRENGTH).probability(x)
+    p_reject[labelled] = probability
+    p_fundus = Head(x_gate, y_gate, GATE_STRENGTH).probability(x)
+    p_fundus[is_photo] = held_out[: int(is_photo.sum())]
+    passed = (p_fundus >= threshold) & (distance <= limit) & (p_reject < quality_threshold)
+    np.savez(work / "gate_answers.npz", p_fundus=p_fundus, p_reject=p_reject, distance=distance, passed=passed)
     corpus = np.array([g.startswith("nonfundus:") for g in groups])
     made = np.array([g.startswith("drawn:") for g in groups])
     good_rows = np.concatenate([quality[is_photo] == "good", np.zeros(stranger.sum() + len(x_drawn), dtype=bool)])

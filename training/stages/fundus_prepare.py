@@ -77,7 +77,8 @@ class _Writer:
         self.waiting = []
 
 
-def _mask_images(rgb: Image.Image, masks: dict[str, bytes]) -> list[Image.Image]:
+def mask_images(rgb: Image.Image, masks: dict[str, bytes]) -> list[Image.Image]:
+    """The four lesion masks and the optic disc at the photograph's size; an absent one is empty."""
     out = []
     for kind in (*LESION_NAMES, "OD"):
         if kind in masks:
@@ -125,7 +126,7 @@ def prepare(root: Path, out: Path, params: FundusParams) -> None:
         writer = _Writer(network, out / f"lower_{view}.npy", len(photographs), settings)
         moved_all = []
         for i, (item, rgb, retina) in enumerate(photographs):
-            images = _mask_images(rgb, masks.get(Path(item.name).stem, {})) if item.source == "idrid_seg" else []
+            images = mask_images(rgb, masks.get(Path(item.name).stem, {})) if item.source == "idrid_seg" else []
             if view == 0:
                 values, moved = plain_view(rgb, retina, settings, images)
             else:

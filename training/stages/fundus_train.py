@@ -9,6 +9,7 @@ import argparse
 import copy
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -61,20 +62,35 @@ def train_fold(views: Views, fold: str, out: Path, params: FundusParams) -> None
         print(f"{fold}: already there")
         return
     train, held = fold_masks(views, fold, params)
-    seed = params.seed + sum(map(ord, fold))
+    cycles = {"loso": params.steps_source, "cv": params.steps_fold}.get(fold.partition("_")[0], params.steps_final)
+    network = FundusNet(backbone())
+    began = time.time()
+    for cycle, steps in enumerate(cycles):
+        reached = out / f"{fold}.cycle{cycle}.pt"
+        if not reached.exists():
+            torch.save(train_cycle(views, fold, network, cycle, steps, out, params).state_dict(), reached)
+        network.load_state_dict(torch.load(reached, weights_only=True))
+    shutil.copy(reached, out / f"{fold}.pt")
+    write_answers(views, fold, network, train, held, out, params, {"steps": sum(cycles), "seconds": time.time() - began})
+    for path in out.glob(f"{fold}.cycle*.pt"):
+        path.unlink()
+
+
+def train_cycle(views: Views, fold: str, network: FundusNet, cycle: int, steps: int, out: Path, params: FundusParams) -> FundusNet:
+    """One warm-up and decay from the weights that `network` has; the running average of the weights."""
+    train, held = fold_masks(views, fold, params)
+    seed = params.seed + sum(map(ord, fold)) + 1000 * cycle
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    network = FundusNet(backbone()).train()
+    network.train()
     channels_last(network)
     trainable = network.trainable()
-    fresh = {id(p) for p in (*network.grade.parameters(), *network.lesion_in.parameters(), *network.lesion_out.parameters())}
-    fresh.add(id(network.lesion_weight))
+    heads = (network.grade, network.grade_spread, network.lesion_in, network.lesion_out)
+    fresh = {id(p) for head in heads for p in head.parameters()} | {id(network.lesion_weight)}
+    rates = (params.rate[cycle], params.head_rate)
+    parts = [[p for p in trainable if (id(p) in fresh) is new] for new in (False, True)]
     optimiser = torch.optim.AdamW(
-        [
-            {"params": [p for p in trainable if id(p) not in fresh], "lr": params.rate},
-            {"params": [p for p in trainable if id(p) in fresh], "lr": params.head_rate},
-        ],
-        weight_decay=params.decay,
+        [{"params": part, "lr": rate} for part, rate in zip(parts, rates, strict=True)], weight_decay=params.decay
     )
     average = copy.deepcopy(network).eval()
     rows = np.flatnonzero(train)
@@ -83,8 +99,7 @@ def train_fold(views: Views, fold: str, out: Path, params: FundusParams) -> None
     lesion_index = {int(r): j for j, r in enumerate(views.lesion_rows)}
     lesion_rows = np.array([r for r in views.lesion_rows if train[r]])
     has_lesion = np.array([views.masks[0][lesion_index[int(r)], :4].any() for r in lesion_rows])
-    steps = {"loso": params.steps_source, "cv": params.steps_fold}.get(fold.partition("_")[0], params.steps_final)
-    checkpoint = out / f"{fold}.partial.pt"
+    checkpoint = out / f"{fold}.cycle{cycle}.partial"
     start = 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
@@ -96,7 +111,7 @@ def train_fold(views: Views, fold: str, out: Path, params: FundusParams) -> None
     began, shown = time.time(), 0.0
     for step in range(start, steps):
         ramp = min(1.0, (step + 1) / 40, 0.05 + (steps - step) / (0.4 * steps))
-        for group, base in zip(optimiser.param_groups, (params.rate, params.head_rate), strict=True):
+        for group, base in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = base * ramp
         picked = rng.choice(rows, params.batch, p=chance)
         lesion_picked = np.concatenate(
@@ -129,21 +144,34 @@ def train_fold(views: Views, fold: str, out: Path, params: FundusParams) -> None
             if (step + 1) % 120 == 0 and held.any():
                 some = np.flatnonzero(held & (views.referable >= 0))[::3]
                 note = f" held-out AUC {auc(views.referable[some], answers(average, views, some)[0][:, 1]):.3f}"
-            print(f"{fold} {step + 1}/{steps} loss {shown / 60:.3f} {time.time() - began:.0f} s{note}", flush=True)
+            print(f"{fold} cycle {cycle} {step + 1}/{steps} loss {shown / 60:.3f} {time.time() - began:.0f} s{note}", flush=True)
             shown = 0.0
         if (step + 1) % 100 == 0:
             torch.save(
                 {"network": network.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1},
                 checkpoint,
             )
-    torch.save(average.state_dict(), out / f"{fold}.pt")
+    checkpoint.unlink(missing_ok=True)
+    return average
+
+
+def write_answers(
+    views: Views,
+    fold: str,
+    network: FundusNet,
+    train: np.ndarray,
+    held: np.ndarray,
+    out: Path,
+    params: FundusParams,
+    spent: dict[str, float],
+) -> None:
+    """Write `<fold>.npz`: answers on every held-out photograph (final: on all), and log the run."""
     everything = np.arange(len(views.photographs))
     if fold != "final":
         everything = np.flatnonzero(held)
-    told, heat, features = answers(average, views, everything)
+    told, heat, features = answers(network, views, everything)
     np.savez(out / f"{fold}.npz", rows=everything, logits=told, maps=heat.astype(np.float16), pooled=features.astype(np.float16))
-    checkpoint.unlink(missing_ok=True)
-    result = {"held_out": int(held.sum()), "trained": int(train.sum()), "steps": steps, "seconds": time.time() - began}
+    result = {"held_out": int(held.sum()), "trained": int(train.sum()), **spent}
     chosen = held & (views.referable >= 0)
     if chosen.any():
         by_row = {int(r): i for i, r in enumerate(everything)}
@@ -153,7 +181,7 @@ def train_fold(views: Views, fold: str, out: Path, params: FundusParams) -> None
                 result[f"auc_{source}"] = auc(views.referable[part], told[[by_row[int(r)] for r in part], 1])
     print(fold, json.dumps(result), flush=True)
     with mlflow.start_run(run_name=f"fundus_{fold}"):
-        mlflow.log_params({"fold": fold, "steps": steps, "rate": params.rate, "views": len(views.lower), "seed": seed})
+        mlflow.log_params({"fold": fold, "rate": params.rate, "views": len(views.lower), "seed": params.seed})
         mlflow.log_metrics({k: v for k, v in result.items() if np.isfinite(v)})
 
 
