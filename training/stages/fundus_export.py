@@ -1,4 +1,8 @@
-"""Stage: the final network to ONNX (fp32), everything that serves beside it, sealed as one bundle."""
+"""Stage: the final network to ONNX, everything that serves beside it, sealed as one bundle.
+
+Weights are stored in half precision and widened when the session opens, so that the bundle is half as large while the
+arithmetic stays fp32 (int8 moved the probabilities too far, see `fundus_quantise`).
+"""
 
 from __future__ import annotations
 
@@ -15,12 +19,15 @@ from typing import Any
 
 import mlflow
 import numpy as np
+import onnx
 import onnxruntime
 import torch
+from onnx import TensorProto, helper, numpy_helper
 
 from models.bundle import digest, golden_rows, seal
 from training.networks.efficientnet_lite import LESIONS, EfficientNetLite0, FundusNet, ServingNet
-from training.stages.fundus_data import Views
+from training.stages.fundus_card import card
+from training.stages.fundus_data import Views, trainable_rows
 from training.stages.fundus_prepare import backbone
 from training.stages.fundus_settings import corpora_root, one_thread
 
@@ -34,8 +41,8 @@ def final_network(work: Path) -> ServingNet:
     return ServingNet(network, backbone()).eval()
 
 
-def export_network(network: ServingNet, path: Path, height: int, width: int) -> float:
-    """Write the ONNX file and return the largest difference to torch over its outputs on noise."""
+def export_network(network: ServingNet, path: Path, height: int, width: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Write the ONNX file; largest difference to torch on noise, before and after the weights were halved."""
     example = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -49,11 +56,36 @@ def export_network(network: ServingNet, path: Path, height: int, width: int) -> 
             dynamo=False,
             dynamic_axes={name: {0: "batch"} for name in ("image", *OUTPUTS)},
         )
+    exact = difference_to_torch(network, path, example)
+    halve_weights(path)
+    return exact, difference_to_torch(network, path, example)
+
+
+def halve_weights(path: Path, smallest: int = 256) -> None:
+    """Store every weight of more than `smallest` numbers as float16 with a cast back, which the session folds away."""
+    model = onnx.load(str(path))
+    casts = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size <= smallest:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+def difference_to_torch(network: ServingNet, path: Path, inputs: torch.Tensor) -> dict[str, float]:
+    """Largest difference of each output between the file and the network."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     with torch.no_grad():
-        expected = network(example)
-    actual = session.run(list(OUTPUTS), {"image": example.numpy()})
-    return max(float(np.abs(e.numpy() - a).max()) for e, a in zip(expected, actual, strict=True))
+        expected = network(inputs)
+    actual = session.run(list(OUTPUTS), {"image": inputs.numpy()})
+    return {n: float(np.abs(e.numpy() - a).max()) for n, e, a in zip(OUTPUTS, expected, actual, strict=True)}
 
 
 def build(work: Path, target: Path, version: str) -> None:
@@ -63,19 +95,23 @@ def build(work: Path, target: Path, version: str) -> None:
     building = target.with_name(target.name + ".building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
-    difference = export_network(final_network(work), building / "model.onnx", settings.height, settings.diameter)
-    if difference > 2e-3:
-        raise ValueError(f"ONNX differs from torch by {difference:.2g}")
+    exact, halved = export_network(final_network(work), building / "model.onnx", settings.height, settings.diameter)
+    if max(exact.values()) > 2e-3 or halved["logits"] > 0.05:
+        raise ValueError(f"ONNX differs from torch: {exact}, with halved weights {halved}")
     (building / "preprocessing.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
     for name in ("calibration.json", "gates.json"):
         shutil.copy(work / name, building / name)
-    card = target / "CARD.md"
-    if card.exists():
-        shutil.copy(card, building / "CARD.md")
+    sources = sorted({p.source for p in views.photographs})
+    published = Path("reports/fundus.json")
+    report = json.loads(published.read_text(encoding="utf-8")) if corpora_root() is not None and published.exists() else None
+    if report is not None and report["calibration"] != json.loads((work / "calibration.json").read_text(encoding="utf-8")):
+        raise ValueError("reports/fundus.json is of another calibration: run fundus_evaluate first")
+    if report is not None:
+        severe = int((views.grades[trainable_rows(views)] >= 3).sum())
+        (building / "CARD.md").write_text(card(report, version, sources, severe), encoding="utf-8")
     session = onnxruntime.InferenceSession(str(building / "model.onnx"), providers=["CPUExecutionProvider"])
     shape = [1, 3, settings.height, settings.diameter]
     golden = golden_rows(session, [{"image": {"seed": s, "shape": shape, "dtype": "float32"}} for s in (1, 2, 3)], values=32)
-    report = Path("reports/fundus.json")
     fields = {
         **provenance(),
         "label_space": {
@@ -83,15 +119,15 @@ def build(work: Path, target: Path, version: str) -> None:
             "cumulative": ["grade>=1", "grade>=2", "grade>=3", "grade>=4"],
             "lesions": list(LESIONS),
         },
-        "trained_on": sorted({p.source for p in views.photographs}),
-        "metrics": json.loads(report.read_text(encoding="utf-8")).get("headline") if report.exists() else None,
+        "trained_on": sources,
+        "metrics": report["headline"] if report is not None else None,
         "thresholds": json.loads((work / "calibration.json").read_text(encoding="utf-8")),
-        "onnx_difference": difference,
+        "onnx_difference": {"fp32": exact, "halved_weights": halved},
     }
     seal(building, task="fundus", version=version, fields=fields, golden=golden, golden_tolerance=5e-3)
     shutil.rmtree(target, ignore_errors=True)
     building.rename(target)
-    print(f"{target}: version {version}, largest difference to torch {difference:.2g}")
+    print(f"{target}: version {version}, largest difference to torch {exact}, with halved weights {halved}")
 
 
 def provenance() -> dict[str, Any]:
