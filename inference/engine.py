@@ -183,7 +183,7 @@ class Engine:
         """The knowledge search."""
         from inference.knowledge.search import KnowledgeSearch
 
-        return KnowledgeSearch(self.kb, self.ranker.semantic)
+        return KnowledgeSearch(self.kb, self.ranker)
 
     # -- capabilities ----------------------------------------------------------------------------------------------
 
