@@ -76,6 +76,13 @@ _TAKEN_UP = re.compile(r"规律|目前|维持|每周|现|定期|长期")
 _REPEATED = re.compile(r"反复|间断|经常|时有|常有|一直|至今|长期|规律服|口服|服用|控制|仍|现|目前|每年|每逢|持续")
 _RELIEVED = re.compile(r"[^，。；]{0,12}(?:，|,)?(?:可|能|后|稍)?(?:缓解|好转|减轻|有效|止)")
 _THRESHOLD = re.compile(r"(?:超过|大于|高于|>|≥)=?\s?\d+(?:\.\d+)?\s?(?:℃|度|°c)?(?:以上)?")
+_CURED_BY_SURGERY = re.compile(
+    "结石|肌瘤|囊肿|息肉|白内障|疝|痔|翼状胬肉|阑尾炎|骨折|结节性甲状腺肿|甲状腺结节|腺瘤|静脉曲张|腱鞘炎|扁桃体炎"
+)
+_OPERATED = re.compile(r"[\"”’]?[^，。；;\n]{0,6}(?:行|做|于[^，。；;\n]{0,8}行)[^，。；;\n]{0,20}(?:术|切除|摘除|结扎|修补)")
+_TOLD = re.compile("告知|交代|交待|讲明|谈话|知情同意")
+_OF_NOW = re.compile("患有|现|目前|诉|今")
+_MAY_COME = re.compile(r"[^，。；\n]{0,30}(?:可能|风险|危险|等并发症|之虞)")
 _SEARCH_LIMIT = 120
 _BACKWARD_LIMIT = 40
 
@@ -135,6 +142,7 @@ class _Page:
     subjects: list[Subject]
     mentions: list[tuple[int, int]]
     mention_starts: list[int]
+    clinical_starts: list[int]
 
     def any_between(self, places: list[int], low: int, high: int) -> bool:
         """Whether a place lies in `[low, high)`."""
@@ -255,6 +263,7 @@ class AssertionRules:
             [i for i, c in enumerate(text) if c in self._sentence_ends],
             [i for i, c in enumerate(text) if c in self._commas],
             subjects if subjects is not None else self.subjects(text), places, [start for start, _ in places],
+            sorted({mention.start for mention in mentions if mention.type in _CLINICAL}),
         )  # fmt: skip
         page.forward = self._cues(page, self._forward)
         page.backward = self._cues(page, self._backward)
@@ -337,6 +346,9 @@ class AssertionRules:
         absent = self._first(forward, "absent")
         if double is not None and (absent is None or absent.end <= double.end):
             return Decision("present", (double.start, double.end), True, double.cue.id)
+        warned = self._warned_of(page, mention) if absent is None else None
+        if warned is not None:
+            return Decision("conditional", warned, False, "told_beforehand")
         possible = self._possible(page, mention, forward, backward)
         if (
             mention.type in _DIAGNOSTIC
@@ -360,6 +372,16 @@ class AssertionRules:
         if possible is not None and (past is None or past.rule != "resolved"):
             return Decision("possible", (possible.start, possible.end), False, possible.cue.id)
         return past if past is not None else Decision("present")
+
+    def _warned_of(self, page: _Page, mention: Mention) -> tuple[int, int] | None:
+        """告知家属：术后有出血、感染可能 — what one is told may come is not there."""
+        if mention.type not in _CLINICAL:
+            return None
+        low, high = self._sentence(page, mention.start)
+        told = _TOLD.search(page.text, low, mention.start)
+        if told is None or _OF_NOW.search(page.text, told.end(), mention.start):
+            return None
+        return told.span() if _MAY_COME.match(page.text, mention.end, high) else None
 
     def _doubt_wins(self, mention: Mention, absent: _Found, possible: _Found | None) -> bool:
         """Whether a possible cue stands nearer than the negation, or doubts a diagnosis that the negation only reaches from afar."""
@@ -558,14 +580,14 @@ class AssertionRules:
     def _resumes(self, page: _Page, found: _Found, mention: Mention, between: str) -> bool:
         commas = between.count("，") + between.count(",")
         plain = self._without_mentions(page, mention.end, found.start)
-        others = sum(1 for start, _ in page.mentions[bisect_left(page.mention_starts, mention.end) :][:6] if start < found.start)
+        others = page.any_between(page.clinical_starts, mention.end, found.start)
         if commas == 0:
             return len(_JOIN.sub("", plain)) <= 14 and not re.search("可|未|不|无|但", plain)
         if commas > 2 or len(between) > 30 or others:
             return False
         return bool(
             re.search(
-                r"[，,](?:已|经|后|治疗|输液|住院|予|给予|服药|用药|现|自行|对症|抗|当时|未再|没再|未复|术后|手术|半|\d|[一二三四五六七八九])",
+                r"[，,](?:(?:规则|规律|正规|系统|积极|当地|外院|我院)[^，。；]{0,8}(?:治疗|化疗|后)|已|经|后|治疗|输液|住院|予|给予|服药|用药|现|自行|对症|抗|当时|未再|没再|未复|术后|手术|半|\d|[一二三四五六七八九])",
                 page.text[mention.end : found.end],
             )
         ) and not re.search("但|仍|又|再次", plain)
@@ -657,6 +679,10 @@ class AssertionRules:
             if not (ongoing and chronic):
                 return Decision("historical", (once.start, once.end), False, once.cue.id)
         if chronic:
+            ago = _YEARS_AGO.search(before)
+            cured = _CURED_BY_SURGERY.search(page.text, mention.start, mention.end) and _OPERATED.match(page.text, mention.end)
+            if ago is not None and cured:
+                return Decision("historical", (low + ago.start(), low + ago.end()), False, "years_ago")
             operated = closing is not None and page.text[closing.start : closing.end] == "术后" and closing.start == mention.end
             tumour = re.search("癌|瘤", page.text[mention.start : mention.end])
             if closing is not None and operated and tumour is None:

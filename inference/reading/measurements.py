@@ -30,8 +30,13 @@ _MASKED = re.compile(
     r"(?:\s?(?:[mc]?m|厘米|毫米)?\s?[×*x]\s?\d+(?:\.\d+)?)?\s?(?:[mc]?m|厘米|毫米)?(?![\d/])"
     r"|\d+[+加]?\d*床|(?:床号?|房|室|编号|住院号|门诊号|病案号|身份证号?|电话|手机号?|id)[:\s]{1,2}[\da-z-]+"
 )
-_MISREAD = re.compile(r"(?<=\d)o(?=\s?[/\d]|\s?mmhg|\s?kpa|\s?次)|(?<=\d)[li](?=\d{1,2}\s?(?:/|mmhg))")
-"""Letters that scanned text has where digits stood (12O/8O)."""
+_MISREAD = re.compile(
+    r"(?<![a-z\d])(?=[\dloi.]*\d)(?=[\d.]*[loi])[\dloi][\dloi.]*(?=\s?(?:/\s?[\dlo]|mmhg|kpa|次|℃|°c|g/l|mmo[l1]|u/l|×10|x10|\*10|%))"
+)
+"""Numbers of scanned text with letters where digits stood (12O/8O, l30, 1l0次)."""
+_DIGITS = str.maketrans("oli", "011")
+_TIME_BETWEEN = re.compile(r"近?(?:\d{1,2}|[一二两三四五六七八九十半数]+)(?:余|多)?(?:个)?(?:天|日|周|月|年)(?:内|来|间|余|前)?(?:由|从)?")
+"""体重近2月由70kg降至62kg: a time between a name and its number."""
 _LINK_WORDS = (
     "掉到|掉至|落到|跌至|跌到|只到|值|为|是|在|约为|约|大约|大概|达到|达|到|至|高达|最高达|最高|最低|可达|波动于|波动在|波动|控制在|控制于|控制|维持在|维持于|维持|测得|测量|自测|监测|复测|复查|测|查|结果|提示|显示|示|报告|均|仅|只有|只|才|"
     "有|升高至|升高到|升高达|升至|上升至|上升到|下降至|下降到|降低至|降低到|降至|降到|退至|退到|回升至|增加到|增加至|增至|减少至|减至|减轻至|下降为|升高为|升到|水平|浓度|含量|计数|定量|数值|绝对值|总数|百分比|百分率|比率|比例|检测|测定|"
@@ -181,7 +186,7 @@ class MeasurementGrammar:
             subjects: stretches about other people; numbers in them are not the patient's.
             age_years: chooses the plausible ranges of children.
         """
-        text = _MISREAD.sub(lambda match: "0" if match[0] == "o" else "1", text)
+        text = _MISREAD.sub(lambda match: match[0].translate(_DIGITS), text)
         masked = _MASKED.sub(lambda match: MASK * len(match[0]), text)
         names = [n for n in self._names.find(masked) if _stands_alone(masked, n[0], n[1])]
         characters: list[str] | None = None
@@ -255,7 +260,7 @@ class MeasurementGrammar:
             named = scan.names[name_index - 1]
             if named[1] > series_from or not last:
                 gap = scan.masked[named[1] : start]
-                link = _LINK.fullmatch(gap) if len(gap) <= 40 else None
+                link = _LINK.fullmatch(gap) or _LINK.fullmatch(_TIME_BETWEEN.sub("", gap)) if len(gap) <= 40 else None
                 if link is not None and not self._loose(gap):
                     if quantity.unit is None and not quantity.foreign:
                         quantity.unit = scan.bracketed.get(named[1])
@@ -652,9 +657,9 @@ class MeasurementGrammar:
                 return self._pressure(scan, quantity, self._context(scan, quantity, start, start), required=True)
             return []
         if quantity.unit == "°C" and not isinstance(quantity.value, tuple) and not quantity.foreign:
-            written = scan.text[quantity.end : quantity.tail]
+            written = scan.text[quantity.start : quantity.tail]
             sure = "℃" in written or "°c" in written or "摄氏度" in written
-            if 34 <= quantity.value <= 42.5 and (sure or (quantity.value >= 37 and written.strip().startswith("度"))):
+            if 34 <= quantity.value <= 42.5 and (sure or (quantity.value >= 37 and "度" in written)):
                 if not sure and re.search(
                     r"(?:屈|伸|抬|举|角|斜|弯|转|展|近视|散光|[ⅰⅱⅲ])[^，。；]{0,8}$", scan.text[max(0, start - 10) : start]
                 ):

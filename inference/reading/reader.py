@@ -23,6 +23,8 @@ LEXICON_LEEWAY: Mapping[str, float] = {"symptom": 3.0, "sign": 3.0, "disease": 2
 
 Names that the model does not see at all (直肠癌 in 直肠癌根治术) serve ranking alone. `docs/log/structure.md` has the figures.
 """
+LEAST_TYPED = 3
+"""Characters from which a symptom or sign of the term list (喘不上气, 腹水征) stands without a concept and without the model."""
 RULE_WEIGHT = 0.6
 """What the rules' label adds to the classifier's probability of it; a certain rule decides alone."""
 _CLINICAL = frozenset({"symptom", "sign", "disease"})
@@ -66,6 +68,7 @@ class Reader:
     def __init__(self, knowledge: KnowledgeBase, spans: TrainedSpans | None = None) -> None:
         self.rules = RuleReader(knowledge)
         self._spans = spans
+        self._not_spans: frozenset[str] = frozenset(knowledge.lexicon["terms"]["not_spans"])
         self.version = self.rules.version if spans is None else spans.version
 
     def read(self, records: Sequence[Record]) -> list[Reading]:
@@ -93,6 +96,8 @@ class Reader:
         taken: set[tuple[int, int]] = set()
         for span in spans:
             kind = cast(EntityType, span.type)
+            if page.folded[span.start : span.end] in self._not_spans:
+                continue
             here = [draft for draft in by_place.get((span.start, span.end), ()) if not draft.background]
             same = [draft for draft in here if draft.type == kind or {draft.type, kind} <= _CLINICAL]
             if same:
@@ -108,10 +113,15 @@ class Reader:
             if kind in _CLINICAL or kind == "drug":
                 covered[False].append((span.start, span.end))
         for draft in lexicon:
-            if not draft.concepts or (not draft.background and (draft.start, draft.end) in taken):
+            if not draft.background and (draft.start, draft.end) in taken:
+                continue
+            typed = not draft.concepts
+            if typed and (draft.type not in ("symptom", "sign") or draft.end - draft.start < LEAST_TYPED):
                 continue
             taken_up = covered[draft.type not in ("symptom", "sign")]
-            hidden = draft.hidden or not _seen(draft, answer.near) or _overlaps(taken_up, draft.start, draft.end)
+            hidden = draft.hidden or _overlaps(taken_up, draft.start, draft.end) or not (typed or _seen(draft, answer.near))
+            if typed and hidden:
+                continue
             drafts.append(replace(draft, hidden=hidden))
             probabilities.append(None)
         decisions = [_decide(rule, learned) for rule, learned in zip(self.rules.judge(page, drafts), probabilities, strict=True)]

@@ -116,7 +116,7 @@ class RuleReader:
 
     def drafts(self, page: Page) -> list[Draft]:
         """The mentions that the lexicon finds in a page."""
-        named = [draft for match in self.lexicon(page.folded) for draft in drafts_of(match)]
+        named = [draft for match in self.lexicon(page.folded, page.compacted.text) for draft in drafts_of(match)]
         told = [Draft(c.start, c.end, FINDING_TYPES[c.kind], (c.concept,), None, True) for c in self.compounds(page.folded)]
         return sorted([*named, *told], key=lambda draft: (draft.start, draft.end)) if told else named
 

@@ -13,6 +13,12 @@ _SENTENCE = re.compile(r"[^。\n；;！？!?]+")
 _SPEAKING = ("代诉", "说", "诉", "述", "发现", "带", "抱", "送", "称")
 _TELLS = ("说", "代诉", "诉", "述", "讲", "称", "反映", "回忆", "补充", "发现", "代述", "告诉", "觉得", "担心", "怀疑", "要求")
 """After a relative these only speak, see or ask."""
+_ADDRESSED = re.compile(r"(?:告知|告诉|交代|交待|说明|沟通|嘱|通知|征得|取得|建议|解释|劝|教育)[^，。；;:\n]{0,8}$")
+"""Before a relative: the words are said to them, not of them."""
+_ANIMAL_ACTS = re.compile(
+    r"(?:家|们)?(?:的|养的|家的)?(?:狗|犬|猫|老鼠|牛|猪|驴|马|羊|鹅|鸡|蜂|蛇)[^，。；;\n]{0,4}(?:咬|抓|舔|挠|踢|啄|撞|顶|蛰|蜇|刺)"
+)
+"""邻居家的狗咬伤左腿: the owner is no subject."""
 _CHILDREN = frozenset({"儿子", "女儿", "孙子", "孙女", "外孙", "外孙女", "长子", "次子", "长女", "次女", "其子", "其女"})
 
 
@@ -38,6 +44,7 @@ class SubjectFinder:
                 words.update(dict.fromkeys(relatives[key], kind))
         self._words = Trie(words)
         self._no_subject_after = tuple(relatives["not_subject_after"])
+        self._tells = (*_TELLS, *relatives["cares"])
         self._pronoun = re.compile("[，,]\\s*(?:她|他|自己|还)(?!们|的|妈|爸|奶|爷|姐|哥|弟|妹|也|父|母)")
         self._return = re.compile("[，,]\\s*(?:" + "|".join(map(re.escape, relatives["return_to_patient"])) + ")")
 
@@ -70,13 +77,19 @@ class SubjectFinder:
                 if current is not None and not self._is_modifier(text, end):
                     found.append(self._close(text, current, start))
                     current = None
-            elif not text[max(0, start - 2) : start].endswith(self._no_subject_after) and not text.startswith(_TELLS, end):
+            elif self._is_subject(text, start, end):
                 if current is not None:
                     found.append(self._close(text, current, start))
                 current = (start, end, kind)
         if current is not None:
             found.append(self._close(text, current, sentence_end))
         return found
+
+    def _is_subject(self, text: str, start: int, end: int) -> bool:
+        """Whether a clause about the person begins here: they do not only speak, are spoken to, or own the dog that bit."""
+        if text[max(0, start - 2) : start].endswith(self._no_subject_after) or text.startswith(self._tells, end):
+            return False
+        return _ADDRESSED.search(text, max(0, start - 14), start) is None and _ANIMAL_ACTS.match(text, end) is None
 
     def _is_modifier(self, text: str, end: int) -> bool:
         """Whether 患者 and the like stand in an attribute (患者父亲, 患者的母亲): then they return to nobody."""
