@@ -288,6 +288,12 @@ class Content:
                     medicine.id,
                     f"{medicine.id}: unknown class {medicine.drug_class!r}: add it to medicine_classes.yaml",
                 )
+            for name in medicine.groups:
+                if name not in self.classes:
+                    self._at("error", "medicine", medicine.id, f"{medicine.id}: unknown group {name!r}: add it to medicine_classes.yaml")
+            for rule in medicine.interactions:
+                if rule.with_ not in self.classes and rule.with_ not in self.medicines:
+                    self._at("error", "medicine", medicine.id, f"{medicine.id}.{rule.id}: {rule.with_!r} is neither a class nor a medicine")
             for disease in medicine.named_diseases():
                 if disease not in self.diseases:
                     self._at("warning", "medicine", medicine.id, f"{medicine.id}: unknown disease {disease!r}")
@@ -367,13 +373,27 @@ class Content:
         return {"version": version, **by_file}
 
     def _with_class(self, entry: MedicineEntry) -> dict[str, Any]:
-        """A medicine with its class's rules, so that serving reads one list."""
+        """A medicine with the rules of its class, of its groups and of what it contains, so that serving reads one list."""
         compiled = entry.model_dump(exclude_none=True)
-        group = self.classes.get(entry.drug_class)
-        if group is not None:
-            compiled["doubts"] = [*compiled["doubts"], *(doubt.model_dump(exclude_none=True) for doubt in group.doubts)]
-            compiled["interactions"] = [*compiled["interactions"], *(rule.model_dump(exclude_none=True) for rule in group.interactions)]
-            compiled["allergy_classes"] = list(dict.fromkeys([*compiled["allergy_classes"], *group.allergy_classes]))
+        contained = [self.medicines[i] for i in entry.ingredients if i in self.medicines and i != entry.id]
+        sources: list[MedicineEntry | MedicineClass] = [
+            self.classes[name]
+            for medicine in (entry, *contained)
+            for name in (medicine.drug_class, *medicine.groups)
+            if name in self.classes
+        ]
+        sources += contained
+        for key in ("doubts", "interactions", "allergy_classes"):
+            compiled[key] = list(compiled[key])
+        for source in sources:
+            compiled["doubts"] += [doubt.model_dump(exclude_none=True) for doubt in source.doubts]
+            compiled["interactions"] += [rule.model_dump(exclude_none=True) for rule in source.interactions]
+            compiled["allergy_classes"] += source.allergy_classes
+        for key in ("doubts", "interactions"):
+            rules = {rule["id"]: rule for rule in reversed(compiled[key])}
+            compiled[key] = [rule for ident, rule in reversed(rules.items()) if ident not in entry.except_rules]
+        compiled["allergy_classes"] = list(dict.fromkeys(compiled["allergy_classes"]))
+        compiled["groups"] = list(dict.fromkeys(g for medicine in (entry, *contained) for g in (medicine.drug_class, *medicine.groups)))
         return compiled
 
     def _thin_left(self) -> list[dict[str, Any]]:

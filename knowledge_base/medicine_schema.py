@@ -36,6 +36,10 @@ class DoseRange(Content):
     daily_max: float | None = None
     per_kg_daily: tuple[float, float] | None = None
     child_daily_max: float | None = None
+    weekly_max: float | None = None
+    """Most in a week, for medicines taken once a week: a daily order of them is a known fatal error."""
+    unless: str | None = None
+    """Condition under which the usual doses do not bind (atropine in organophosphate poisoning)."""
     frequency: str | None = None
     source: str = "estimate"
 
@@ -73,6 +77,11 @@ class MedicineEntry(Content):
     drug_class: Identifier
     allergy_classes: tuple[Identifier, ...] = ()
     ingredients: tuple[Identifier, ...] = ()
+    """Active substances; one that is a medicine here itself brings its own and its class's rules along."""
+    groups: tuple[Identifier, ...] = ()
+    """Properties across classes, as classes of medicine_classes.yaml (`qt_prolonging`, `serotonergic`)."""
+    except_rules: tuple[Identifier, ...] = ()
+    """Rules of the class that do not hold for this medicine."""
     indications: tuple[str, ...] = ()
     indication_diseases: tuple[Identifier, ...] = ()
     chronic: bool = False
@@ -85,6 +94,9 @@ class MedicineEntry(Content):
         """Every condition with its place."""
         for doubt in self.doubts:
             yield f"doubts.{doubt.id}", doubt.when
+        for row in self.doses:
+            if row.unless:
+                yield f"doses.{row.route}", row.unless
 
     def named_diseases(self) -> Iterator[str]:
         """Every disease id that the entry names outside its conditions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,12 +11,14 @@ from data_contracts.prescription import MedicationWarning, PrescriptionCheck
 from data_contracts.record import GivenMedication
 from inference.facts import facts_of
 from inference.medication.allergies import allergy_classes
-from inference.medication.doses import doubt_of
+from inference.medication.doses import doubt_of, route_of, row_for
+from inference.medication.kidney import with_egfr
 from inference.medication.names import MedicineNames
 from inference.reading.types import Reading
 from knowledge_base.compiled import KnowledgeBase
 from knowledge_base.conditions import Condition, Facts
 
+_FEEDING = re.compile(r"(?<!非)(?<!未)(?<!无)(?<!停止)(母乳喂养|哺乳中|正在哺乳)")
 _ORDER = {"serious": 0, "caution": 1, "note": 2}
 
 
@@ -26,6 +29,12 @@ class Order:
     given: GivenMedication
     id: str
     medicine: Mapping[str, Any]
+
+
+def _feeds_a_child(reading: Reading, facts: Facts) -> bool:
+    """母乳喂养 in a woman's record means that she feeds; in a baby's that it is fed."""
+    grown = facts.age_days is not None and facts.age_days / 365.25 >= 14
+    return grown and facts.sex != "male" and any(_FEEDING.search(text) for text in reading.section_texts.values())
 
 
 class PrescriptionChecker:
@@ -46,14 +55,20 @@ class PrescriptionChecker:
         orders, unknown = self._orders(reading.record.medications)
         record = facts_of(reading, self.kb)
         facts = self._known(record.facts, record.mentioned, orders)
+        if _feeds_a_child(reading, facts):
+            facts = replace(facts, present=facts.present | {"lactation"})
         allergic = allergy_classes(reading, self.kb)
         warnings: dict[str, MedicationWarning] = {}
-        for order in orders:
-            for warning in (*self._allergy(order, allergic), *self._doubt(order, facts), *self._dose(order, facts)):
-                warnings.setdefault(warning.id, warning)
         others = sorted(record.facts.medicines & set(self.kb.medicines) - {o.id for o in orders})
-        for warning in (*self._interactions(orders, others), *self._duplicates(orders)):
-            warnings.setdefault(warning.id, warning)
+        found = [
+            warning
+            for order in orders
+            for warning in (*self._allergy(order, allergic), *self._doubt(order, facts), *self._dose(order, facts))
+        ]
+        for warning in (*found, *self._interactions(orders, others), *self._duplicates(orders)):
+            known = warnings.get(warning.id)
+            if known is None or _ORDER[warning.severity] < _ORDER[known.severity]:
+                warnings[warning.id] = warning
         ordered = sorted(warnings.values(), key=lambda w: (_ORDER[w.severity], w.id))
         return PrescriptionCheck(id=reading.record.id, warnings=tuple(ordered), unrecognised=tuple(unknown))
 
@@ -69,10 +84,11 @@ class PrescriptionChecker:
 
     @staticmethod
     def _known(facts: Facts, mentioned: Mapping[str, str], orders: Sequence[Order]) -> Facts:
-        """Facts in which diseases that the text states count as entered, and the orders as taken."""
+        """Facts in which diseases that the text states count as entered, the orders as taken, and an eGFR follows from creatinine."""
         stated = {ident for ident, assertion in mentioned.items() if assertion in ("present", "historical")}
-        taken = {o.id for o in orders} | {o.medicine["drug_class"] for o in orders}
-        return replace(facts, entered=facts.entered | stated, medicines=facts.medicines | taken)
+        taken = {o.id for o in orders} | {group for o in orders for group in o.medicine["groups"]}
+        facts = replace(facts, entered=facts.entered | stated, medicines=facts.medicines | taken)
+        return with_egfr(facts)
 
     def _allergy(self, order: Order, allergic: Mapping[str, str]) -> list[MedicationWarning]:
         name = order.medicine["name"]
@@ -120,22 +136,21 @@ class PrescriptionChecker:
         ]
 
     def _dose(self, order: Order, facts: Facts) -> list[MedicationWarning]:
-        doses = order.medicine.get("doses", ())
+        row = row_for(order.medicine.get("doses", ()), route_of(order.given.route))
+        if row is None or (row.get("unless") and self.kb.condition(row["unless"]).evaluate(facts)):
+            return []
         weights = facts.measurements.get("weight", ())
-        years = None if facts.age_days is None else facts.age_days / 365.25
         doubt = doubt_of(
             order.medicine["name"],
-            doses,
+            row,
             order.given.dose,
             order.given.frequency,
-            order.given.route,
-            age_years=years,
+            age_years=None if facts.age_days is None else facts.age_days / 365.25,
             weight=weights[0] if weights else None,
         )
         if doubt is None:
             return []
-        source = next((d["source"] for d in doses), "estimate")
-        return [self._warning(f"dose:{order.id}", "dose", doubt.severity, (order.medicine["name"],), doubt.message, source)]
+        return [self._warning(f"dose:{order.id}", "dose", doubt.severity, (order.medicine["name"],), doubt.message, row["source"])]
 
     def _interactions(self, orders: Sequence[Order], others: Sequence[str]) -> list[MedicationWarning]:
         found = []
@@ -147,7 +162,7 @@ class PrescriptionChecker:
                 for j, (other_id, other, other_ordered) in enumerate(medicines):
                     if i == j or not (ordered or other_ordered) or other_id == ident:
                         continue
-                    if rule["with_"] in (other_id, other["drug_class"], *other.get("ingredients", ())):
+                    if rule["with_"] in (other_id, *other["groups"], *other.get("ingredients", ())):
                         names = (medicine["name"], other["name"])
                         pair = ":".join(sorted((ident, other_id)))
                         found.append(
