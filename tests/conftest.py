@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from hypothesis import settings as property_settings
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -18,6 +19,10 @@ from inference.reading.reader import Reader
 from inference.service.app import create_app
 from inference.settings import Settings
 from knowledge_base.compiled import KnowledgeBase, load
+
+# a busy machine must not fail a property by its clock
+property_settings.register_profile("patient", deadline=None)
+property_settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +51,7 @@ def engine(kb: KnowledgeBase, state: Path) -> Engine:
 
 @pytest.fixture(scope="session")
 def client(engine: Engine, state: Path) -> Iterator[TestClient]:
-    """The service, without a rate limit that tests would meet."""
-    settings = Settings(state=state, rate_per_second=100_000, rate_burst=100_000)
+    """The service, without a rate limit or a deadline that tests on a busy machine would meet."""
+    settings = Settings(state=state, rate_per_second=100_000, rate_burst=100_000, deadline_seconds=120)
     with TestClient(create_app(settings, engine)) as made:
         yield made

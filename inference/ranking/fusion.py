@@ -23,6 +23,9 @@ FEATURES: tuple[str, ...] = (
     "probabilistic_share",
     "votes",
     "votes_rank",
+    "lexical_z",
+    "lexical_gap",
+    "lexical_rank",
     "mention_present",
     "mention_possible",
     "mention_historical",
@@ -48,6 +51,8 @@ class PartScores:
     probabilistic: Vector
     """Full entries only."""
     votes: Vector
+    lexical: Vector
+    """Full entries only."""
     conflicts: Vector
     prior: Vector
     hits: Vector
@@ -62,6 +67,8 @@ def pool(scores: PartScores, *, size: int = 40) -> npt.NDArray[np.int64]:
     chosen = set(np.argpartition(-scores.semantic, min(size, len(scores.semantic) - 1))[:size].tolist())
     if scores.findings and len(scores.probabilistic):
         chosen |= set(np.argpartition(-scores.probabilistic, min(size, len(scores.probabilistic) - 1))[:size].tolist())
+    if scores.lexical.any():
+        chosen |= set(np.argpartition(-scores.lexical, min(size, len(scores.lexical) - 1))[:size].tolist())
     voted = np.nonzero(scores.votes > 0)[0]
     chosen |= set(voted[np.argsort(-scores.votes[voted])][:20].tolist())
     chosen |= {i for i, assertion in scores.mentions.items() if assertion in ("present", "possible", "historical")}
@@ -96,6 +103,11 @@ def features(scores: PartScores, targets: npt.NDArray[np.int64]) -> Vector:
         out[full] = values[targets[full]]
         return out
 
+    lexical_z, lexical_gap, lexical_rank = np.zeros(len(targets)), np.full(len(targets), -3.0), np.zeros(len(targets))
+    if scores.lexical.any():
+        lexical_z = at((scores.lexical - scores.lexical.mean()) / max(float(scores.lexical.std()), 1e-6), 0.0)
+        lexical_gap = at(np.clip((scores.lexical - scores.lexical.max()) / 0.1, -6, 0), -3.0)
+        lexical_rank = at(_ranks(scores.lexical), 0.0)
     vote_ranks = _ranks(scores.votes)
     votes = np.sqrt(scores.votes[targets])
     semantic_ranks = _ranks(semantic)
@@ -118,6 +130,9 @@ def features(scores: PartScores, targets: npt.NDArray[np.int64]) -> Vector:
         at(share, 0.0),
         votes,
         np.where(votes > 0, vote_ranks[targets], 0.0),
+        lexical_z,
+        lexical_gap,
+        lexical_rank,
         mention["present"],
         mention["possible"],
         mention["historical"],
@@ -182,6 +197,8 @@ def unfitted() -> dict[str, Any]:
         "probabilistic_gap": 0.5,
         "probabilistic_rank": 1.2,
         "votes": 1.0,
+        "lexical_z": 0.2,
+        "lexical_rank": 0.8,
         "mention_present": 2.0,
         "mention_possible": 2.0,
         "mention_absent": -2.0,

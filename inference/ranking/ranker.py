@@ -15,10 +15,12 @@ from data_contracts.spans import Evidence
 from inference.facts import RecordFacts, facts_of
 from inference.flagging import red_flags
 from inference.ranking.fusion import Fusion, PartScores, features, pool, unfitted
+from inference.ranking.lexical import LEXICAL, Lexical
 from inference.ranking.names import NameIndex
 from inference.ranking.next_steps import next_steps
 from inference.ranking.probabilistic import Probabilistic, ProbabilisticSettings
 from inference.ranking.rendering import render
+from inference.ranking.safety import reserve_places
 from inference.ranking.semantic import Semantic
 from inference.reading.types import Reading
 from knowledge_base.compiled import KnowledgeBase
@@ -53,8 +55,10 @@ class Ranker:
         self.fusion = Fusion(sealed)
         self.probabilistic = Probabilistic(kb, ProbabilisticSettings(**sealed.get("probabilistic", {})))
         self.semantic = Semantic(kb, bundle, state) if bundle else None
+        self.lexical = Lexical(kb, bundle) if bundle and LEXICAL in bundle.manifest["files"] else None
         self.targets: list[str] = [*kb.diseases, *kb.thin]
         self.index = {target: i for i, target in enumerate(self.targets)}
+        self.must_not_miss = np.array([target in kb.diseases and kb.diseases[target].must_not_miss for target in self.targets])
 
     # -- scoring ---------------------------------------------------------------------------------------------------
 
@@ -64,8 +68,9 @@ class Ranker:
         probabilistic = self.probabilistic.score(record, date)
         vector = None
         semantic, votes = np.zeros(len(self.targets)), np.zeros(len(self.targets))
+        text = render(reading)
         if self.semantic is not None:
-            vector = self.semantic.encode(render(reading))
+            vector = self.semantic.encode(text)
             semantic = self.semantic.score(vector)
             votes = self.semantic.votes(vector)
         columns = [self.probabilistic.column[f] for f in record.facts.present if f in self.probabilistic.column]
@@ -75,6 +80,7 @@ class Ranker:
             semantic=semantic,
             probabilistic=probabilistic,
             votes=votes,
+            lexical=self.lexical.score(text) if self.lexical is not None else np.zeros(len(self.kb.diseases)),
             conflicts=self.probabilistic.conflicts(record),
             prior=self.probabilistic.priors(record, date),
             hits=key[:, columns].sum(axis=1).astype(float) if columns else np.zeros(len(self.kb.diseases)),
@@ -92,6 +98,7 @@ class Ranker:
         targets = pool(scores)
         logits = self.fusion.logits(features(scores, targets))
         order = np.argsort(-logits, kind="stable")
+        order = order[reserve_places(self.must_not_miss[targets[order]])]
         targets, logits = targets[order], logits[order]
         return Ranked(targets, logits, self.fusion.probabilities(logits, reading.patient.age_years), scores, record, vector)
 
@@ -209,7 +216,9 @@ class Ranker:
                 supports += [e.model_copy(update={"finding": finding, "note": self._note(e, finding)}) for e in shown[:1]]
             elif nats < -0.2 and len(against) < _EVIDENCE and (finding in record.facts.absent or finding in disease.against):
                 denied = places or [e for a in self.kb.findings[finding].ancestors for e in record.evidence.get(a, [])]
-                against += [e.model_copy(update={"finding": finding, "note": self._note(e, finding)}) for e in denied[:1]]
+                # what the record denies is said as a denial: 无呕吐, not 呕吐
+                said = "无" if finding in record.facts.absent else ""
+                against += [e.model_copy(update={"finding": finding, "note": said + self._note(e, finding)}) for e in denied[:1]]
         if self.probabilistic.conflicts(record)[self.probabilistic.index[target]] >= 0.5:
             against.append(Evidence(note="性别、年龄或妊娠状态与该病的好发人群不符"))
         return Candidate(
@@ -267,6 +276,7 @@ class Ranker:
         if t < len(scores.probabilistic):
             numbers["probabilistic"] = round(float(scores.probabilistic[t]), 4)
             numbers["probabilistic_rank"] = int((scores.probabilistic > scores.probabilistic[t]).sum()) + 1
+            numbers["lexical"] = round(float(scores.lexical[t]), 4)
             numbers["prior"] = round(float(scores.prior[t]), 4)
             numbers["findings"] = {f: round(v, 3) for f, v in list(self.probabilistic.contributions(ranked.record, target).items())[:12]}
         return numbers

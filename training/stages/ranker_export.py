@@ -21,7 +21,9 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from inference.ranking.encoder import TextEncoder
 from inference.ranking.fusion import unfitted
-from inference.ranking.profiles import all_views
+from inference.ranking.lexical import BITS, LEXICAL, buckets, centroid
+from inference.ranking.lexical import write as write_lexical
+from inference.ranking.profiles import all_views, disease_views
 from inference.ranking.ranker import FUSION
 from inference.ranking.semantic import CASES
 from inference.ranking.vectors import SEALED, encode_views, quantise, write_vectors
@@ -35,6 +37,8 @@ from training.stages.ranker_train import FOLDER, WEIGHTS, RankerParameters, load
 BUNDLE = FOLDER / "bundle"
 MAX_CASES = 5200
 BANKED = ("authored", "vignettes", "ai_hospital", "jmed", "ccl", "reports")
+NGRAMS_A_CENTROID = 800
+SYNTHESISED_WEIGHT, VIEW_WEIGHT, FURTHER_WEIGHT = 0.4, 0.3, 0.4
 GOLDEN_TEXTS = ("男 61岁 | 胸痛2小时 | 活动后胸骨后压榨样痛，大汗", "女 5岁 | 咳嗽发热3天", "右下腹痛1天，恶心，不想吃饭", "头晕")
 
 
@@ -92,6 +96,49 @@ def case_bank(rows: list[dict[str, Any]], encoder: TextEncoder, out: Path) -> in
     return len(kept)
 
 
+def without_unreachable(model: BiEncoder, tokenizer: Path, out: Path) -> int:
+    """Drop the word pieces that no text can yield: inner pieces with a Chinese character, which always stands alone.
+
+    Writes the smaller tokenizer and shortens the model's embedding in place; the number of dropped pieces.
+    """
+    sealed = json.loads(tokenizer.read_text(encoding="utf-8"))
+    vocabulary: dict[str, int] = sealed["model"]["vocab"]
+    kept = [t for t in sorted(vocabulary, key=vocabulary.__getitem__) if not (t.startswith("##") and any("㐀" <= ch <= "鿿" for ch in t))]
+    numbers = {piece: number for number, piece in enumerate(kept)}
+    moved = [token["content"] for token in sealed["added_tokens"] if numbers[token["content"]] != token["id"]]
+    if moved:
+        raise ValueError(f"special tokens would change their ids: {moved}")
+    embedding = model.encoder.embeddings.word_embeddings
+    rows = torch.tensor([vocabulary[piece] for piece in kept])
+    embedding.weight = torch.nn.Parameter(embedding.weight.detach()[rows], requires_grad=False)
+    embedding.num_embeddings = len(kept)
+    sealed["model"]["vocab"] = numbers
+    out.write_text(json.dumps(sealed, ensure_ascii=False), encoding="utf-8")
+    return len(vocabulary) - len(kept)
+
+
+def lexical_part(rows: list[dict[str, Any]], kb: KnowledgeBase, out: Path) -> int:
+    """Inverse document frequencies and the centroid of each full entry, from training records and the entry's own views."""
+    texts: dict[str, list[tuple[str, float]]] = {d.id: [(view, VIEW_WEIGHT) for view in disease_views(d, kb)] for d in kb.diseases.values()}
+    for row in rows:
+        if row["source"] not in (*BANKED, "synthesised"):
+            continue
+        for place, label in enumerate(row["labels"][:3]):
+            found = next(iter(kb.by_category.get(label[6:], ())), None) if label.startswith("icd10:") else label
+            if found in texts:
+                weight = (SYNTHESISED_WEIGHT if row["source"] == "synthesised" else 1.0) * (FURTHER_WEIGHT if place else 1.0)
+                texts[found].append((row["text"], weight))
+    frequency = np.zeros(1 << BITS, dtype=np.int64)
+    documents = 0
+    for members in texts.values():
+        for text, _ in members:
+            frequency[np.unique(buckets(text))] += 1
+            documents += 1
+    idf = np.where(frequency >= 2, np.log((1 + documents) / (1 + frequency)) + 1, 0).astype(np.float32)
+    write_lexical(out, idf, {ident: centroid(members, idf, keep=NGRAMS_A_CENTROID) for ident, members in texts.items()})
+    return documents
+
+
 def run(kb: KnowledgeBase, parameters: RankerParameters, *, folder: Path = FOLDER, queries: Path = QUERIES) -> dict[str, Any]:
     """Build the unfitted bundle under `folder/bundle`; parity and sizes."""
     torch.set_num_threads(1)
@@ -101,9 +148,9 @@ def run(kb: KnowledgeBase, parameters: RankerParameters, *, folder: Path = FOLDE
     bundle_folder = folder / "bundle"
     shutil.rmtree(bundle_folder, ignore_errors=True)
     bundle_folder.mkdir(parents=True)
+    dropped = without_unreachable(model, folder / "tokenizer.json", bundle_folder / "tokenizer.json")
     to_onnx(model, folder / "float32.onnx")
     quantised(folder / "float32.onnx", bundle_folder / "model.onnx")
-    shutil.copy(folder / "tokenizer.json", bundle_folder / "tokenizer.json")
     (bundle_folder / FUSION).write_text(json.dumps(unfitted()), encoding="utf-8")
     fields = {"temperature": parameters.temperature, "max_tokens": 256, "knowledge_version": kb.version}
     seal(bundle_folder, task="ranker", version="unfitted", fields=fields)
@@ -114,6 +161,7 @@ def run(kb: KnowledgeBase, parameters: RankerParameters, *, folder: Path = FOLDE
     agreement = parity(model, encoder, [row["text"] for row in rows[:: max(1, len(rows) // 100)]][:100])
     write_vectors(bundle_folder / SEALED, encode_views(texts, encoder))
     cases = case_bank(rows, encoder, bundle_folder / CASES)
+    lexical = lexical_part(rows, kb, bundle_folder / LEXICAL)
     golden = []
     for text in GOLDEN_TEXTS:
         ids = np.array([encoder.tokenizer.encode(text).ids], dtype=np.int64)
@@ -122,11 +170,11 @@ def run(kb: KnowledgeBase, parameters: RankerParameters, *, folder: Path = FOLDE
         bundle_folder,
         task="ranker",
         version="unfitted",
-        fields={**fields, "parity": agreement, "cases": cases},
+        fields={**fields, "parity": agreement, "cases": cases, "lexical_documents": lexical, "unreachable_pieces": dropped},
         golden=golden_rows(bundle.session(), golden),
         golden_tolerance=0.02,
     )
-    return {"parity": agreement, "cases": cases, "views": len(texts)}
+    return {"parity": agreement, "cases": cases, "views": len(texts), "lexical_documents": lexical, "unreachable_pieces": dropped}
 
 
 if __name__ == "__main__":
