@@ -79,7 +79,7 @@ class Lexical:
             return np.zeros(self.size)
         # places of all postings, without a loop over buckets
         places = np.repeat(begin - np.cumsum(lengths) + lengths, lengths) + np.arange(total)
-        return np.bincount(self.owners[places], self.values[places] * np.repeat(weights, lengths), minlength=self.size)
+        return np.asarray(np.bincount(self.owners[places], self.values[places] * np.repeat(weights, lengths), minlength=self.size))
 
 
 def centroid(texts: Sequence[tuple[str, float]], idf: Weights, *, keep: int | None = None) -> tuple[Buckets, Weights]:
