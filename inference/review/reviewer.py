@@ -194,7 +194,7 @@ class Reviewer:
             candidate = self.ranker.evidence_of(target, probability, record)
             if not candidate.supports:
                 continue
-            said = "、".join(dict.fromkeys(e.span.text for e in candidate.supports[:4] if e.span))
+            said = "、".join(dict.fromkeys(_words(e) for e in candidate.supports[:4] if e.span))
             severity = (
                 "critical" if dangerous and probability >= t.critical else "warning" if dangerous or probability >= t.critical else "hint"
             )
@@ -244,7 +244,7 @@ class Reviewer:
         missing = [item for item in assess_quality(reading, self.kb).items if not item.present]
         if not missing:
             return []
-        hints = "；".join(item.hint or item.item for item in missing[:4])
+        hints = "；".join((item.hint or item.item).rstrip("。") for item in missing[:4])
         return [
             Alert(
                 id="alert:incomplete",
@@ -256,6 +256,12 @@ class Reviewer:
                 source="rule:record_quality",
             )
         ]
+
+
+def _words(evidence: Evidence) -> str:
+    """The record's own words; of a bare number, the finding that it makes."""
+    text = evidence.span.text if evidence.span else ""
+    return text if any(sign.isalpha() for sign in text) else evidence.note or text
 
 
 def within_budget(alerts: Sequence[Alert], overridden: set[str], budget: int = BUDGET) -> list[Alert]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -156,6 +157,13 @@ def _guard(app: FastAPI, service: Service) -> None:
         assert isinstance(error, XinglinError)
         return problem_response(error.problem)
 
+    @app.exception_handler(RequestValidationError)
+    async def parameters(_: Request, error: Exception) -> Response:
+        # only query parameters are parsed by the framework; what was sent is not repeated
+        assert isinstance(error, RequestValidationError)
+        name = str(error.errors()[0]["loc"][-1])
+        return problem_response(problem("invalid-input", f"参数 {name} 缺失或格式不对，请按接口文档修改。", f"/{name}"))
+
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -252,7 +260,7 @@ def _add_knowledge(app: FastAPI, service: Service) -> None:
         name="disease",
         tags=["knowledge"],
         summary="一个病种的全部内容",
-        responses=_problems(401, 404, 429, 503),
+        responses=_problems(401, 404, 422, 429, 503),
         response_model=None,
     )
     async def disease(ident: str) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import sys
 import threading
 import time
@@ -13,6 +14,7 @@ import urllib.request
 import structlog
 import uvicorn
 
+from data_contracts.problems import XinglinError
 from inference.service.app import create_app
 from inference.settings import Settings
 
@@ -51,11 +53,29 @@ def greet(host: str, port: int, *, patience: float = 60.0) -> None:
         print(f"HTTP {error.code}：{error.read().decode()}", flush=True)
 
 
+def refuse_taken(host: str, port: int) -> None:
+    """Say in plain words that another program has the port, before anything is opened.
+
+    Raises:
+        XinglinError: `invalid-input` where nothing can listen at the address.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((host, port))
+        except OSError as error:
+            raise XinglinError(
+                "invalid-input", f"{host} 的 {port} 端口不能使用（可能已有一个服务在运行）；请先停掉它，或用 XINGLIN_PORT 换一个端口。"
+            ) from error
+
+
 def run(*, host: str | None = None, port: int | None = None) -> None:
     """Serve until stopped."""
     settings = Settings()
     changes = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     settings = settings.model_copy(update=changes)
+    refuse_taken(settings.host, settings.port)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
