@@ -21,11 +21,13 @@ from rapidfuzz import fuzz, process
 
 from data_contracts.record import Record
 from data_contracts.search import SearchHit
-from inference.facts import facts_of
+from inference.facts import RecordFacts, facts_of
 from inference.medication.names import MedicineNames
 from inference.ranking.names import normalise_name
 from inference.ranking.ranker import Ranker
+from inference.ranking.rendering import render
 from inference.reading.reader import Reader
+from inference.reading.types import Reading
 from knowledge_base.compiled import KnowledgeBase
 
 Kind = Literal["disease", "finding", "medicine"]
@@ -230,7 +232,11 @@ class KnowledgeSearch:
             return 0.62 + 0.25 * len(name.normal) / len(normal)
         written = fuzz.ratio(normal, name.normal) / 100
         score = 0.45 * jaccard + 0.5 * written
-        if len(normal) >= 3 and abs(len(normal) - len(name.normal)) <= 1 and written >= 1 - 1.3 / len(normal):
+        if (
+            len(normal) >= 3
+            and abs(len(normal) - len(name.normal)) <= 1
+            and written >= 1 - (1.3 if len(normal) <= 4 else 2.0) / len(normal)
+        ):
             heard = fuzz.ratio(" ".join(spoken), " ".join(self._sounds.syllables[i])) / 100
             score = max(score, (0.60 if len(normal) >= 4 else 0.55) + 0.20 * written + 0.20 * heard)
         return score
@@ -273,15 +279,34 @@ class KnowledgeSearch:
                 facts.facts.present |= {ident, *self.kb.findings[ident].ancestors}
                 facts.stated.add(ident)
                 said.append(ident)
-        ranked = self.ranker.rank(reading, facts)
-        scores = DESCRIBED if ranked.scores.findings else MEANT
-        for i, score in zip(ranked.targets[: len(scores)].tolist(), scores, strict=False):
-            target = self.ranker.targets[i]
-            shown = self.kb.diseases[target].name if target in self.kb.diseases else self.kb.thin[target].name
-            self._put(best, Name("disease", target, shown, "", True), score)
+        targets, scores = self._ranked(text, reading, facts)
+        # a thin entry has no page worth reading for a description: it is found by its name
+        full = [target for i in targets if (target := self.ranker.targets[i]) in self.kb.diseases]
+        for target, score in zip(full, scores, strict=False):
+            self._put(best, Name("disease", target, self.kb.diseases[target].name, "", True), score)
         for ident in said:
             # a single symptom is looked up for its own page as much as for its causes
             self._put(best, Name("finding", ident, self.kb.findings[ident].name, "", True), ONE_SYMPTOM if len(said) == 1 else SYMPTOM)
+
+    def _ranked(self, text: str, reading: Reading, facts: RecordFacts) -> tuple[list[int], tuple[float, ...]]:
+        """Targets best first and the scores of their places: the record's ranking and the sense of the words together."""
+        assert self.ranker is not None
+        ranked = self.ranker.rank(reading, facts)
+        order = ranked.targets.tolist()
+        voices: list[tuple[float, list[int]]] = [(1.0, order)]
+        read = bool(facts.stated & facts.facts.present)
+        if read:
+            # a few findings without a story are what the entries' own probabilities are best at
+            voices.append((0.7, np.argsort(-ranked.scores.probabilistic, kind="stable")[: len(order)].tolist()))
+        if self.ranker.semantic is not None and (not read or render(reading) != text):
+            # the rendering of a record leaves denials out, and 没力 in a query is no denial: the words as typed have their say too
+            sense = self.ranker.semantic.score(self.ranker.semantic.encode(text))
+            voices.append((1.0, np.argsort(-sense, kind="stable")[: len(order)].tolist()))
+        weight: dict[int, float] = defaultdict(float)
+        for share, places in voices:
+            for place, target in enumerate(places):
+                weight[target] += share / (place + 2)
+        return sorted(weight, key=lambda target: -weight[target]), DESCRIBED if read else MEANT
 
     def _nearly_said(self, overlap: Vector) -> list[str]:
         """Findings of which a name of four characters or more stands in the query but for a character or two."""

@@ -63,8 +63,14 @@ def run(out: Path = OUT) -> dict[str, Any]:
     report = evaluate(Engine().searcher, queries())
     report["readme"] = [
         ["everyday queries (names, everyday words, dialect, pinyin, initials, typos, phrases)", report["queries"]],
-        ["a right page in the first three / first (aim ≥ 0.95 in three)", f"{report['found_in_three']['all']} / {report['found_first']['all']}"],
-        ["the same by kind, in three", ", ".join(f"{kind} {share}" for kind, share in report["found_in_three"].items() if kind not in ("all", "first", "second"))],
+        [
+            "a right page in the first three / first (aim ≥ 0.95 in three)",
+            f"{report['found_in_three']['all']} / {report['found_first']['all']}",
+        ],
+        [
+            "the same by kind, in three",
+            ", ".join(f"{kind} {share}" for kind, share in report["found_in_three"].items() if kind not in ("all", "first", "second")),
+        ],
         [
             "the first set, which steered the aliases / the second, which steered nothing before its first answer",
             f"{report['found_in_three']['first']} / {report['found_in_three']['second']}",
