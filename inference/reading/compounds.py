@@ -57,12 +57,10 @@ class CompoundReader:
             return []
         seen: dict[int, list[tuple[int, int, int]]] = {}
         for start in range(len(text)):
-            hit = self._trie.longest_at(text, start)
-            if hit is None:
-                continue
-            end, places = hit
-            for number, group in places:
-                seen.setdefault(number, []).append((start, end, group))
+            # every word, not the longest alone: a word of one pattern may begin a longer word of another
+            for end, places in self._trie.all_at(text, start):
+                for number, group in places:
+                    seen.setdefault(number, []).append((start, end, group))
         return sorted((c for number, words in seen.items() for c in self._held(text, number, words)), key=lambda c: (c.start, c.end))
 
     def _held(self, text: str, number: int, words: list[tuple[int, int, int]]) -> Iterator[Compound]:

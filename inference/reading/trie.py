@@ -61,6 +61,17 @@ class Trie(Generic[Payload]):
                 return best
             position += 1
 
+    def all_at(self, text: str, start: int) -> Iterator[tuple[int, Payload]]:
+        """The end and payload of every word that begins at `start`, the shortest first."""
+        node = self._root.get(text[start])
+        if node is None or (start and is_ascii_letter(text[start]) and is_ascii_letter(text[start - 1])):
+            return
+        for position in range(start + 1, len(text) + 1):
+            if _END in node and not (position < len(text) and _runs_on(text, position)):
+                yield position, node[_END]
+            if position == len(text) or (node := node.get(text[position])) is None:
+                return
+
     def find(self, text: str) -> Iterator[tuple[int, int, Payload]]:
         """Leftmost-longest words without overlap, as `(start, end, payload)`."""
         position, length, root = 0, len(text), self._root

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from data_contracts.record import Patient, Record
+from inference.reading.compounds import CompoundReader
 from inference.reading.lexicon_entities import LexiconReader, Named
 from inference.reading.patient import read_patient
 from inference.reading.reader import Reader
@@ -129,3 +132,23 @@ def test_links(rules: RuleReader) -> None:
     assert ids("腹部疼痛", "symptom") in (["abdominal_pain"], [])
     assert ids("络活喜", "drug") == ["amlodipine"]
     assert ids("完全无关的话", "symptom") == []
+
+
+def test_a_word_of_one_pattern_may_begin_a_longer_word_of_another(knowledge: KnowledgeBase) -> None:
+    finding = next(iter(knowledge.findings.values()))
+    first = replace(finding, id="first", together=((("尿",), ("像茶",)),))
+    second = replace(finding, id="second", together=((("尿不出",), ("肚子",)),))
+    read = CompoundReader({"first": first, "second": second}, lambda text: text)
+    assert [c.concept.id for c in read("尿不出，肚子胀")] == ["second"]
+    assert [c.concept.id for c in read("今早尿像茶")] == ["first"]
+    third = replace(finding, id="third", together=((("尿不",), ("像茶",)),))
+    assert {c.concept.id for c in CompoundReader({"second": second, "third": third}, lambda text: text)("尿不出像茶，肚子胀")} == {
+        "second",
+        "third",
+    }
+
+
+def test_who_only_feeds_or_carries_the_patient_is_no_subject(rules: RuleReader) -> None:
+    for text in ("爷爷喂他炒黄豆，突然呛咳，脸憋紫。", "奶奶抱来，发热3天。"):
+        assert rules.assertion.subjects(text) == []
+    assert rules.assertion.subjects("爷爷有高血压。")
