@@ -7,8 +7,9 @@ filled with one grey and illumination and colour cast are evened out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,8 +73,25 @@ class Retina:
     contrast: float
 
 
+#: Where the lit part is smaller than this share of the picture, the circle is fitted again on the lit part alone.
+REFIT_BELOW = 0.93
+
+
 def find_retina(rgb: Image.Image) -> Retina:
-    """Fit the retina's circle.
+    """Fit the retina's circle, the same under any width of black border.
+
+    The first fit finds the lit part; where a border surrounds it, a second one on that part alone has the resolution that
+    a picture without border gets.
+    """
+    retina, (left, top, right, bottom) = _fit_retina(rgb)
+    if max(right - left, bottom - top) >= REFIT_BELOW * max(rgb.size) or min(right - left, bottom - top) < 16:
+        return retina
+    inner, _ = _fit_retina(rgb.crop((left, top, right, bottom)))
+    return replace(inner, x=inner.x + left, y=inner.y + top)
+
+
+def _fit_retina(rgb: Image.Image) -> tuple[Retina, tuple[int, int, int, int]]:
+    """The circle, and the box (left, top, right, bottom) of the lit part in pixels.
 
     A threshold over the dark surround, the connected part around the middle, then a trimmed least-squares circle
     through the rim points row by row (photographs cut above and below) or column by column (cut left and right).
@@ -87,7 +105,7 @@ def find_retina(rgb: Image.Image) -> Retina:
     mask = value > max(14.0, min(floor, 40.0) + 0.16 * (level - min(floor, 40.0)))
     mask = _connected(mask)
     if mask.sum() < 64:
-        return Retina(rgb.width / 2, rgb.height / 2, max(rgb.size) / 2, 0.0, 0.0, 0.0)
+        return Retina(rgb.width / 2, rgb.height / 2, max(rgb.size) / 2, 0.0, 0.0, 0.0), (0, 0, *rgb.size)
     inside = float(value[mask].mean())
     outside = float(value[~mask].mean()) if (~mask).any() else 0.0
     height, width = mask.shape
@@ -112,7 +130,13 @@ def find_retina(rgb: Image.Image) -> Retina:
     grid_y, grid_x = np.mgrid[y - 0.7 * radius : y + 0.7 * radius : 25j, x - 0.7 * radius : x + 0.7 * radius : 25j]
     within = (grid_x >= 0) & (grid_x < width) & (grid_y >= 0) & (grid_y < height)
     seen = mask[np.clip(grid_y.astype(int), 0, height - 1), np.clip(grid_x.astype(int), 0, width - 1)] & within
-    return Retina(x / scale, y / scale, radius / scale, roundness, float(seen.mean()), inside - outside)
+    box = (
+        max(0, math.floor((columns[0] - 1) / scale)),
+        max(0, math.floor((rows[0] - 1) / scale)),
+        min(rgb.width, math.ceil((columns[-1] + 2) / scale)),
+        min(rgb.height, math.ceil((rows[-1] + 2) / scale)),
+    )
+    return Retina(x / scale, y / scale, radius / scale, roundness, float(seen.mean()), inside - outside), box
 
 
 def _connected(mask: np.ndarray) -> np.ndarray:

@@ -46,6 +46,13 @@ def test_border_changes_nothing(image: Image.Image) -> None:
     assert difference(image, wide) < 0.02
 
 
+@pytest.mark.parametrize("border", [(900, 0, 900, 0), (0, 700, 0, 100), (1200, 1200, 1200, 1200)])
+def test_circle_is_fitted_as_well_within_a_wide_border(image: Image.Image, border: tuple[int, int, int, int]) -> None:
+    plain, wide = find_retina(image), find_retina(bordered(image, *border))
+    assert wide.radius == pytest.approx(plain.radius, rel=0.004)
+    assert wide.x - border[0] == pytest.approx(plain.x, abs=3) and wide.y - border[1] == pytest.approx(plain.y, abs=3)
+
+
 @pytest.mark.parametrize("side", [450, 600, 1500])
 def test_size_changes_little(image: Image.Image, side: int) -> None:
     assert difference(image, image.resize((side, side), Image.Resampling.LANCZOS)) < 0.02
