@@ -7,20 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data_contracts.coding import CodeAnswer, CodeChoice, CodedPart, CodeRequest
 from data_contracts.coding import CodeTable as TableReference
 from data_contracts.spans import Span
-from inference.coding.features import CandidateFinder
+from inference.coding.features import CandidateFinder, Candidates
 from inference.coding.memory import CodingMemory
 from inference.coding.ranker import choose, judge
 from inference.coding.tables import CodeTable, build_table, load_table
-from inference.coding.text import split
+from inference.coding.text import Part, fold, name_hash, split
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
 
 OWN_TABLE_NAME = "杏林知识库"
+ALIAS = 0.97
+"""Probability of a code whose alias is written word for word."""
 
 
 class Coder:
@@ -89,6 +92,8 @@ class Coder:
         candidates = finder.find(item.text, parts)
         first, second = (self._bundle.session(f"{item.system}_{look}.onnx") for look in ("first", "second"))
         probabilities = judge(first, second, finder, item.text, candidates)
+        if len(table.surfaces) > len(table.names):
+            _heed_aliases(table, parts, candidates, probabilities)
         limits = self._bundle.manifest["thresholds"][item.system]
         reference = TableReference(name=table.name, edition=table.edition)
 
@@ -111,3 +116,16 @@ class Coder:
                 )
             )
         return CodeAnswer(id=item.id, codes=tuple(coded))
+
+
+def _heed_aliases(table: CodeTable, parts: Sequence[Part], candidates: Candidates, probabilities: NDArray[np.float64]) -> None:
+    """A part that is an alias word for word means its code, whatever the models say: they were taught names, not these aliases."""
+    rows = {int(target): i for i, target in enumerate(candidates.targets)}
+    for place, part in enumerate(parts):
+        folded = fold(part.text)
+        for said in (folded, folded.removesuffix("术"), folded + "术"):
+            target = table.by_hash.get(name_hash(said))
+            if target in rows:
+                candidates.part[rows[target]] = place
+                probabilities[rows[target]] = max(float(probabilities[rows[target]]), ALIAS)
+                break
