@@ -80,9 +80,11 @@ _CURED_BY_SURGERY = re.compile(
     "结石|肌瘤|囊肿|息肉|白内障|疝|痔|翼状胬肉|阑尾炎|骨折|结节性甲状腺肿|甲状腺结节|腺瘤|静脉曲张|腱鞘炎|扁桃体炎"
 )
 _OPERATED = re.compile(r"[\"”’]?[^，。；;\n]{0,6}(?:行|做|于[^，。；;\n]{0,8}行)[^，。；;\n]{0,20}(?:术|切除|摘除|结扎|修补)")
+_WHEN = re.compile("时(?!间|有|而|常|好|轻|起|段)")
 _TOLD = re.compile("告知|交代|交待|讲明|谈话|知情同意")
 _OF_NOW = re.compile("患有|现|目前|诉|今")
 _MAY_COME = re.compile(r"[^，。；\n]{0,30}(?:可能|风险|危险|等并发症|之虞)")
+_NAMES_DISEASE = re.compile("(?:骨折|脱位|炎|癌|瘤|梗死|梗塞|结石|穿孔|栓塞|破裂)$")
 _SEARCH_LIMIT = 120
 _BACKWARD_LIMIT = 40
 
@@ -338,6 +340,8 @@ class AssertionRules:
         conditional = self._first(forward, "conditional") or self._first(backward, "conditional")
         if conditional is not None and conditional.cue.id == "warn" and mention.type not in _CLINICAL:
             conditional = None
+        if section == "treatment" and mention.type in _CLINICAL and _WHEN.match(page.text, mention.end) and not forward:
+            return Decision("conditional", (mention.end, mention.end + 1), False, "when")
         if conditional is not None:
             return Decision("conditional", (conditional.start, conditional.end), conditional.cue.reach == "sentence", conditional.cue.id)
         if after is not None:
@@ -458,6 +462,9 @@ class AssertionRules:
             if not (found.cue.kind == "absent" and self._takes_terminator(page, found, first)):
                 return False
         if self._sign_between(between) or self._attribute_between(page, found.end, mention.start):
+            return False
+        if between[:1] in ("，", ",") and page.inside_mention(found.start - 1, found.start):
+            # 溃疡否认，考虑…: the denial closes what stands before it
             return False
         if reach == "history":
             return self._history_reaches(page, found, mention)
@@ -598,7 +605,7 @@ class AssertionRules:
     def _possible(self, page: _Page, mention: Mention, forward: Sequence[_Found], backward: Sequence[_Found]) -> _Found | None:
         """The cue that makes it possible; a symptom under 待查 or behind 考虑 is there, its cause is not known."""
         ahead, behind = self._first(forward, "possible"), self._first(backward, "possible")
-        if mention.type in _DIAGNOSTIC:
+        if mention.type in _DIAGNOSTIC or (mention.type in _CLINICAL and _NAMES_DISEASE.search(page.text, mention.start, mention.end)):
             return behind or ahead
         rest = page.text[mention.end : mention.end + 8]
         if mention.type not in _CLINICAL:
@@ -651,14 +658,15 @@ class AssertionRules:
     ) -> Decision | None:
         chronic = self._is_chronic(page, mention)
         resolved = self._first(backward, "resolved")
-        if resolved is not None and mention.type in _CLINICAL:
+        discharged = resolved is not None and page.text[resolved.start : resolved.end].endswith("出院")
+        if resolved is not None and mention.type in _CLINICAL and not (chronic and discharged):
             return Decision("historical", (resolved.start, resolved.end), True, "resolved")
         once, anchor, closing = self._first(forward, "historical"), self._first(forward, "anchor"), self._first(backward, "historical")
         low, high = self._clause(page, mention.start)
         rest, before = page.text[mention.end : high], page.text[low : mention.start]
         if mention.type in ("procedure", "device", "drug", "imaging", "lab_test"):
             return self._past_act(page, mention, section, once, anchor, closing, before)
-        if mention.type not in _CLINICAL:
+        if mention.type not in _CLINICAL or rest.startswith("后遗"):
             return None
         ongoing = bool(_ONGOING.search(rest)) or bool(_DURATION_AFTER.match(rest))
         if once is not None:

@@ -18,7 +18,9 @@ FINDING_TYPES: Mapping[str, EntityType] = {
     "history": "disease",
     "exposure": "symptom",
 }
-_AFTER_NAME = re.compile(r"(?:科|门诊|病房|医院|中心|疫苗|防治所|专家|协会|知识|药物|用药|药(?!物?过敏))")
+_AFTER_NAME = re.compile(
+    r"(?:科|门诊|病房|医院|中心|疫苗|防治所|专家|协会|知识|药物|用药|药(?!物?过敏)|变(?!化|异|应)(?=[，。；、,;\\s)（(]|可|较|代|性|大|小|灶|待|$))"
+)
 _DISEASE_HISTORY = re.compile(r"(?:病?史|病史?|\d+年|多年|既往|有|患者)+$|^(?:既往|有|患)+")
 _SIDES = {"前": "天日周月年时之以期", "后": "天日周月年时之以术餐饭产"}
 """3天前胸痛 speaks of the chest, not of its front: what stands before 前 and 后 makes them words of time."""
@@ -101,9 +103,10 @@ def collect_names(knowledge: Any, fold: Callable[[str], str]) -> dict[str, tuple
         add(names_of, named)
     for ident, entry in knowledge.medicines.items():
         add((entry["name"], *entry.get("aliases", ())), Named("drug", Concept(kind="medicine", id=ident, name=entry["name"])))
+    generic = frozenset(terms["generic"])
     for entry in knowledge.thin.values():
         named = Named("disease", Concept(kind="disease", id=entry.id, name=entry.name))
-        add((name for name in entry.names if fold(name).strip() not in exact), named)
+        add((name for name in entry.names if fold(name).strip() not in exact and fold(name) not in generic), named)
     for kind, words in terms["types"].items():
         for word in words:
             folded = fold(word)
@@ -125,7 +128,7 @@ def _is_unit(text: str, written: str | None, start: int, end: int) -> bool:
     """Whether a short Latin name is no abbreviation here: written small, or behind a number (16mg, MG)."""
     if end - start > 3 or not text[start:end].isascii():
         return False
-    if start and (text[start - 1].isdigit() or text[start - 1] == "/"):
+    if (start and (text[start - 1].isdigit() or text[start - 1] == "/")) or text[end : end + 1].isdigit():
         return True
     return written is None or not written[start:end].isupper()
 

@@ -19,6 +19,7 @@ from inference.reading.trie import Trie, is_ascii_letter
 Value = float | tuple[float, float]
 
 MASK = "\x00"
+_OF_PREGNANCY = frozenset({"fundal_height", "fetal_heart_rate", "pregnancy_weeks"})
 _MASKED = re.compile(
     r"(?:19|20)\d{2}\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,2}日?|(?:19|20)\d{2}年(?:\d{1,2}月)?|\d{1,2}月\d{1,2}[日号]?"
     r"|(?<![\d.a-z])\d{1,2}:[0-5]\d(?::[0-5]\d)?(?![\d.])|\d{1,2}[点时]\d{1,2}分?|(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)|\d{8,}"
@@ -44,7 +45,7 @@ _LINK_WORDS = (
     "术前|术后|治疗前|治疗后|服药后|用药后|服药前|静息|休息时|活动后|吸氧下|吸氧后|未吸氧下|未吸氧|不吸氧|鼻导管吸氧下|吸空气下|吸空气|自然状态|左上肢|右上肢|左侧|右侧|双侧|左臂|右臂|左|右|上肢|平卧位|卧位|坐位|立位|站立|"
     "大于等于|小于等于|大于|小于|高于|低于|超过|不足|不到|不低于|不高于|接近|近|差不多|一直|经常|多在|大多|常|多|一般|大致|左右|腋下|腋|口腔|口|肛|耳|额|末梢|快速|指尖|静脉|血清|血浆|烧到|烧|再次|本次|首次|初|又|仍|还|都|就|也|了|曾|"
     "时|后|前|于|从|由|呈|已|我院|外院|本院|院外|本科室|家中|家里|自己|给她|给他|量了|量|一下|下来|下|读数|机测|电子血压计|水银柱|血压计|体温计|高压|收缩压|"
-    "律齐|齐|整|一分钟|每分钟|第一次|第二次|两次|二次|一次|三次"
+    "房颤律|心律不齐|律不齐|律绝对不齐|绝对不齐|律齐|齐|整|一分钟|每分钟|第一次|第二次|两次|二次|一次|三次"
 )
 _SOFT_WORDS = "升高|偏高|增高|高|降低|偏低|低|明显升高|轻度升高|显著升高|明显增高|异常|正常"
 _LINK = re.compile(
@@ -57,6 +58,10 @@ _SERIES = re.compile(
     r"随机|入院时|入院|出院时|出院前|治疗后|服药后|用药后|术后|术前|分别为|分别|为|后|时|测|左上肢|右上肢|左侧|右侧|左|右|卧位|立位|坐位|平卧|站立|吸氧后|吸氧下|未吸氧|吸空气|活动后|静息时?|休息时?|输血后|输液后|补液后|溶栓后|静推后|复苏后|含服后|休息后|降压后|补液后|半小时后|我院|外院|门诊|急诊|第一次|第二次|第三次|又|再|仍|均|和|及|与|或|到|至|约|最近一次|"
     r"(?:半|[一二两三四五六七八九十\d]{1,2}|数)(?:小时|天|日|周|个?月|年|h)(?:前|后)|"
     r"->|→|—>|=>|[\s:=,，、()；;~\"\x00]|-(?!\d))*+"
+)
+_TOLERANCE = re.compile("ogtt|糖耐量|服糖")
+_RESUMES = re.compile(
+    r"[，,；;](?:立即|即|予|给予|经)[^。\n]{2,30}(?:后|，|,)\s?(?:血[糖压钾钠])?(?:升至|降至|升到|降到|回升至|回升到|退至|退到|降为|升为|恢复至|复测|复查|再测)[:为]?\s?"
 )
 _COMPARATOR = re.compile(r"(>=|<=|≥|≤|>|<|大于等于|小于等于|不低于|不高于|大于|小于|高于|低于|超过|不足|不到)\s*$")
 _COMPARATORS = {"≥": ">=", "≤": "<=", "大于等于": ">=", "小于等于": "<=", "大于": ">", "小于": "<", "高于": ">", "低于": "<", "超过": ">", "不足": "<", "不到": "<", "不低于": ">=", "不高于": "<="}  # fmt: skip
@@ -208,6 +213,9 @@ class MeasurementGrammar:
         found = self._qualitative(scan) + self._gestation(scan)
         taken = [(item.start, item.end) for item in found]
         found += self._numbers(scan, taken)
+        if any(item.name in _OF_PREGNANCY for item in found):
+            # the girth of a pregnant belly says nothing of fat
+            found = [item for item in found if item.name != "waist"]
         found.sort(key=lambda item: (item.start, item.end, item.name != "systolic_bp"))
         return [replace(item, unit=self._shown(item.unit), canonical_unit=self._shown(item.canonical_unit)) for item in _cross_check(found)]
 
@@ -274,6 +282,10 @@ class MeasurementGrammar:
         if last is not None and start - series_from <= 40:
             between = scan.masked[series_from:start]
             names_between = [n for n in scan.names[:name_index] if n[0] >= series_from and not n[2].dependent]
+            resumes = quantity.unit is not None and quantity.unit == last[0].unit and _RESUMES.fullmatch(between)
+            if resumes and {c for n in names_between for c in n[2].candidates} <= {item.name for item in last[1]}:
+                name = _Name(candidates=(last[1][0].name,))
+                return self._resolve(scan, quantity, (series_from, series_from, name), between), last[2]
             if _SERIES.fullmatch(between) and not names_between and not quantity.foreign:
                 analytes = tuple(dict.fromkeys(item.name for item in last[1]))
                 if self._continues(quantity, last, between):
@@ -307,6 +319,8 @@ class MeasurementGrammar:
 
     def _glucose_near(self, scan: _Scan, start: int) -> bool:
         low = max(0, start - 60)
+        if _TOLERANCE.search(scan.text, low, start):
+            return True
         return any(n[0] >= low and ("glucose" in n[2].candidates and not n[2].dependent) for n in scan.names if n[0] < start)
 
     # -- numbers ---------------------------------------------------------------------------------------------------
@@ -365,8 +379,7 @@ class MeasurementGrammar:
         if foreign and (unit is None or foreign.end() > unit.end()) and not _cut_short(text, foreign.end()):
             quantity.foreign = self._foreign_kind[foreign[1].replace(" ", "")]
             quantity.tail = foreign.end()
-            if unit is None:
-                return
+            return
         if (
             unit is not None
             and not _cut_short(text, unit.end())
@@ -492,7 +505,8 @@ class MeasurementGrammar:
                 unit = None
             else:
                 return None
-        if name.needs_unit and unit is None:
+        tolerance = analyte == "glucose" and name.dependent and _TOLERANCE.search(scan.text, max(0, start - 60), start)
+        if name.needs_unit and unit is None and not tolerance:
             return None
         if unit is not None and unit in factors:
             factor = factors[unit]

@@ -27,6 +27,8 @@ _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b-\u200f\
 _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9]{0,15}(?:\s[^<>]{0,300})?/?>|<!--[^<>]{0,300}-->")
 _BREAKING_TAG = re.compile(r"</?(?:br|p|div|li|tr|h\d)\b", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:nbsp|lt|gt|amp|quot|#\d{2,5}|ensp|emsp);", re.IGNORECASE)
+_POINT = re.compile(r"(?<=[一-鿿)])\.(?=[一-鿿(\n\sa-z]|$)(?!\s?\d)")
+"""A point after a Chinese word ends a sentence; 3.5 and 1.高血压 keep theirs."""
 _ENTITY_SIGNS = {"&lt;": "<", "&gt;": ">", "&amp;": "&", "&quot;": '"'}
 
 
@@ -50,18 +52,30 @@ class Normaliser:
     def __init__(self, characters: Mapping[str, Any]) -> None:
         """Take the content of `lexicon/characters.yaml`."""
         self._table = _table()
-        if characters.get("enabled", True):
-            for row in characters["pairs"]:
-                self._table.update({ord(pair[0]): pair[1] for pair in row.split()})
+        simplified = (
+            {ord(pair[0]): pair[1] for row in characters["pairs"] for pair in row.split()} if characters.get("enabled", True) else {}
+        )
+        self._table.update(simplified)
+        self._simplified = simplified
+        self._misread: Mapping[str, str] = dict(pair.split() for pair in characters["misread"])
+        self._misread_words = re.compile("|".join(map(re.escape, self._misread)))
 
     def __call__(self, text: str) -> str:
         """Fold the text; the result has the same length."""
-        folded = text.translate(self._table)
-        if "<" in folded:
-            folded = _TAG.sub(_blank_tag, folded)
-        if "&" in folded:
-            folded = _ENTITY.sub(_blank_entity, folded)
-        return folded
+        folded = self._mend(text.translate(self._table))
+        return _POINT.sub("。", folded) if "." in folded else folded
+
+    def plain(self, text: str) -> str:
+        """The text for a trained reader: simplified characters, no markup, words of scanned text mended, all else as typed."""
+        return self._mend(text.translate(self._simplified))
+
+    def _mend(self, text: str) -> str:
+        text = self._misread_words.sub(lambda match: self._misread[match[0]], text)
+        if "<" in text:
+            text = _TAG.sub(_blank_tag, text)
+        if "&" in text:
+            text = _ENTITY.sub(_blank_entity, text)
+        return text
 
 
 def _blank_tag(match: re.Match[str]) -> str:

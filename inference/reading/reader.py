@@ -6,6 +6,7 @@ not seen; rules decide where they are certain. Measurements, durations, sections
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,15 +20,17 @@ from inference.reading.types import Reading
 from knowledge_base.compiled import KnowledgeBase
 
 LEXICON_LEEWAY: Mapping[str, float] = {"symptom": 3.0, "sign": 3.0, "disease": 2.0, "drug": 2.0}
-"""How far below its threshold a span may lie for a name of the knowledge base to be shown there all the same.
+"""How far below its threshold a span may lie for a name of the knowledge base to be shown beside a span that overlaps it.
 
-Names that the model does not see at all (直肠癌 in 直肠癌根治术) serve ranking alone. `docs/log/structure.md` has the figures.
+A name that no span overlaps stands in any case; one that the model sees otherwise (直肠癌 in 直肠癌根治术) serves ranking
+alone. `docs/log/structure.md` has the figures.
 """
-LEAST_TYPED = 3
-"""Characters from which a symptom or sign of the term list (喘不上气, 腹水征) stands without a concept and without the model."""
+LEAST_TYPED: Mapping[str, int] = {"symptom": 2, "sign": 2, "disease": 3, "drug": 2}
+"""Characters from which a word of the term list (喘不上气, 腹水征, 慢性病) stands without a concept and without the model."""
 RULE_WEIGHT = 0.6
 """What the rules' label adds to the classifier's probability of it; a certain rule decides alone."""
 _CLINICAL = frozenset({"symptom", "sign", "disease"})
+_OPERATION = re.compile(r"(?:根治|切除|松解|摘除|修补|手术|清扫|消融|栓塞)")
 
 
 class SpanPrediction(Protocol):
@@ -79,7 +82,7 @@ class Reader:
         if self._spans is None:
             return self.rules.read(record)
         pages = self.rules.pages(record)
-        answers = self._spans.read([page.compacted.text for page in pages])
+        answers = self._spans.read([self.rules.normalise.plain(page.compacted.text) for page in pages])
         entities = [pair for page, answer in zip(pages, answers, strict=True) for pair in self._merge(page, answer)]
         return self.rules.assemble(record, pages, entities, self.version)
 
@@ -116,10 +119,10 @@ class Reader:
             if not draft.background and (draft.start, draft.end) in taken:
                 continue
             typed = not draft.concepts
-            if typed and (draft.type not in ("symptom", "sign") or draft.end - draft.start < LEAST_TYPED):
+            if typed and draft.end - draft.start < LEAST_TYPED.get(draft.type, len(page.folded) + 1):
                 continue
-            taken_up = covered[draft.type not in ("symptom", "sign")]
-            hidden = draft.hidden or _overlaps(taken_up, draft.start, draft.end) or not (typed or _seen(draft, answer.near))
+            seen = not typed and draft.type in ("symptom", "sign") and _seen(draft, answer.near)
+            hidden = draft.hidden or _overlaps(covered[not seen], draft.start, draft.end) or _in_operation(page.folded, draft)
             if typed and hidden:
                 continue
             drafts.append(replace(draft, hidden=hidden))
@@ -133,6 +136,11 @@ def _seen(draft: Draft, near: Mapping[tuple[int, int, str], float]) -> bool:
     kinds = _CLINICAL if draft.type in _CLINICAL else (draft.type,)
     leeway = LEXICON_LEEWAY.get(draft.type, 0.0)
     return any(near.get((draft.start, draft.end, kind), leeway + 1.0) <= leeway for kind in kinds)
+
+
+def _in_operation(text: str, draft: Draft) -> bool:
+    """Whether a disease is only the first part of an operation's name (直肠癌根治术)."""
+    return draft.type == "disease" and _OPERATION.match(text, draft.end) is not None
 
 
 def _overlaps(places: Sequence[tuple[int, int]], start: int, end: int) -> bool:

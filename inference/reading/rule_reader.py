@@ -184,7 +184,8 @@ class RuleReader:
                     continue
                 measured.append(_measurement(page, item))
                 if item.name == "pregnancy_weeks" and isinstance(item.value, float):
-                    gestation = item.value
+                    # 孕20周B超…, now 28 weeks: a pregnancy only grows
+                    gestation = item.value if gestation is None else max(gestation, item.value)
             timed += [Duration(span=page.span(item.start, item.end), days=item.days) for item in self.durations(page.folded)]
         if gestation is not None and record.patient.pregnancy_weeks is None:
             facts = read_patient(record.patient, whole, subjects, gestation)

@@ -8,6 +8,11 @@ from typing import Any
 
 from data_contracts.structure import Section
 
+LONGEST_COMPLAINT = 60
+"""Characters up to which the first sentence under 主诉 is the complaint."""
+LEAST_HISTORY = 20
+"""Characters after it from which the rest is the present illness."""
+_SENTENCE = re.compile(r"[。\n]")
 _BOUNDARY = "\n。；;！!|】」】\t "
 
 
@@ -25,7 +30,7 @@ class SectionFinder:
             rf"(?:[【\[(<]\s?(?P<boxed>{spaced})\s?[】\])>]\s?:?|(?P<coloned>{spaced})\s?:)"
         )
         self._bare = re.compile(rf"(?:^|(?<=[\n。；;]))[ ]*(?P<bare>{bare})(?![的和及与、:])")
-        self._letters = re.compile(r"(?:^|(?<=\n))[ ]*(?P<letter>[soap])\s?:")
+        self._letters = re.compile(r"(?:^|(?<=[\n。；;]))[ ]*(?P<letter>[soap])\s?:(?!\s?\d)")
         self._letter_sections: Mapping[str, str] = table["letters"]
         self._quick = re.compile(rf"[:【\[(<]|{bare}")
 
@@ -48,9 +53,21 @@ class SectionFinder:
                 end += 1
             while stop > end and text[stop - 1].isspace():
                 stop -= 1
-            if stop > end:
-                sections.append(Section(name=name, start=end, end=stop))
+            if stop <= end:
+                continue
+            told = _end_of_complaint(text, end, stop) if name == "chief_complaint" else stop
+            sections.append(Section(name=name, start=end, end=told))
+            if told < stop:
+                while told < stop and text[told].isspace():
+                    told += 1
+                sections.append(Section(name="present_illness", start=told, end=stop))
         return tuple(sections), tuple((start, end) for start, end, _ in marks)
+
+
+def _end_of_complaint(text: str, start: int, stop: int) -> int:
+    """Where a chief complaint ends that no heading follows: after its first sentence, if much more comes."""
+    mark = _SENTENCE.search(text, start, stop)
+    return mark.end() if mark is not None and mark.end() - start <= LONGEST_COMPLAINT and stop - mark.end() >= LEAST_HISTORY else stop
 
 
 def section_at(sections: tuple[Section, ...], position: int) -> str | None:

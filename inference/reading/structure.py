@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 LEAST_PROBABILITY = 0.35
 """A code below this probability is left to the doctor: `code` lists its alternatives."""
+LEAST_SHARED = 0.6
+"""Share of a mention's telling characters that the name of its code must have."""
+_SAYS_LITTLE = frozenset("的性型级期度病症急慢左右双侧、，,.（）() 伴及和与并不未其他特指123456789ⅠⅡⅢⅣI")
 _CODED = {"disease": "icd10", "procedure": "icd9cm3"}
 
 
@@ -89,5 +92,17 @@ def _codes(coder: Coder, text: str, system: str) -> tuple[Code, ...]:
     return tuple(
         Code(system=request.system, code=part.code, name=part.name, edition=part.table.edition)
         for part in coder.code([request])[0].codes
-        if part.probability >= LEAST_PROBABILITY
+        if part.probability >= LEAST_PROBABILITY and shares_words(text, part.name, part.probability)
     )
+
+
+def shares_words(text: str, name: str, probability: float) -> bool:
+    """Whether a code's name says what the mention says: enough of its characters, or near certainty.
+
+    A table that lacks the disease (膜性肾病 in one of everyday names) has a nearest name all the same; nobody sees its
+    probability in a structured record, so that name must share its words.
+    """
+    signs = {sign for sign in name if sign not in _SAYS_LITTLE}
+    mine = {sign for sign in text if sign not in _SAYS_LITTLE}
+    shared = len(signs & mine)
+    return shared >= LEAST_SHARED * max(1, min(len(signs), len(mine))) and (shared >= LEAST_SHARED * len(mine) or probability >= 0.8)
