@@ -30,6 +30,24 @@ def _engine() -> Any:
     return Engine()
 
 
+def _settings() -> Any:
+    from inference.settings import Settings
+
+    return Settings()
+
+
+def _refresh_overlay() -> None:
+    """Where a county's overlay serves, lay it over renewed knowledge before anything is answered."""
+    from inference.knowledge.overlay import active_knowledge, refresh
+    from models.bundle import RELEASED, Bundle
+
+    settings = _settings()
+    if active_knowledge(settings.state) is None:
+        return
+    path = (settings.bundles or RELEASED) / "ranker"
+    refresh(settings.state, Bundle.open(path, replay=0) if (path / "manifest.json").is_file() else None)
+
+
 def _lines(source: str, out: str, answer: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
     if source != "-" and not Path(source).is_file():
         raise typer.BadParameter(f"没有这个文件：{source}")
@@ -193,6 +211,7 @@ def serve(host: Annotated[str | None, typer.Option()] = None, port: Annotated[in
     """启动本机服务与网页。"""
     from inference.service.run import run
 
+    _refresh_overlay()
     run(host=host, port=port)
 
 
@@ -213,6 +232,7 @@ def knowledge_build() -> None:
     from knowledge_base.build import build
 
     done = build()
+    _refresh_overlay()
     print(f"知识库 {done['version']}：{len(done['diseases'])} 个病种，{len(done['findings'])} 项表现，{len(done['medicines'])} 种药品")
 
 
@@ -236,9 +256,10 @@ def knowledge_show(ident: Annotated[str, typer.Argument(help="病种编号，如
     """显示一个病种的全部内容。"""
     import yaml
 
+    from inference.knowledge.overlay import active_knowledge
     from knowledge_base.compiled import load
 
-    kb = load()
+    kb = load(active_knowledge(_settings().state))
     if ident not in kb.diseases:
         raise typer.BadParameter(f"没有这个病种：{ident}")
     print(yaml.safe_dump(dict(kb.diseases[ident].entry), allow_unicode=True, sort_keys=False))
@@ -246,37 +267,66 @@ def knowledge_show(ident: Annotated[str, typer.Argument(help="病种编号，如
 
 @knowledge.command("overlay")
 def knowledge_overlay(
-    folder: Annotated[Path | None, typer.Argument(help="本地补充的文件夹（与知识库内容同样的文件）")] = None,
+    folder: Annotated[Path | None, typer.Argument(help="本县补充的文件夹：与知识库内容同样的文件，只写不同之处")] = None,
     owner: Annotated[str, typer.Option(help="负责人")] = "",
     reason: Annotated[str, typer.Option(help="原因")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="只看已存病例的排序会怎样变化")] = False,
-    cases: Annotated[Path | None, typer.Option(help="已存病例（JSON Lines）")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只看改了什么、哪些病例的结果会变，不启用")] = False,
+    cases: Annotated[Path | None, typer.Option(help="试算用的病例（JSON Lines）；不给则用随附的 200 份病例")] = None,
     undo: Annotated[bool, typer.Option("--rollback", help="撤回上一次补充")] = False,
+    log: Annotated[bool, typer.Option("--history", help="列出启用与撤回的记录")] = False,
 ) -> None:
-    """应用、试算或撤回本县的补充；不需要重新训练。"""
-    from inference.knowledge.overlay import apply, changes, compiled_with, rollback
-    from knowledge_base.compiled import KnowledgeBase
+    """试算、启用或撤回本县的补充；不需要重新训练，重启服务后生效。"""
+    from inference.knowledge.overlay import apply, history, rollback
 
+    state = _settings().state
+    if log:
+        for row in history(state):
+            what = {"apply": "启用", "rollback": "撤回到", "refresh": "随新版知识库重算"}[row["action"]]
+            print(f"{row['at']}  {what} {row['version'] or '自带版本'}  {row['owner']}：{row['reason']}")
+        return
     if not dry_run and not (owner and reason):
         raise typer.BadParameter("请写明 --owner 与 --reason")
     engine = _engine()
-    state, bundle = engine.settings.state, engine.bundle("ranker")
     if undo:
-        print(f"已撤回，现用知识库 {rollback(state, owner=owner, reason=reason) or '自带版本'}")
+        print(f"已撤回，现用知识库 {rollback(state, owner=owner, reason=reason) or '自带版本'}；重启服务后生效")
         return
     if folder is None or not folder.is_dir():
         raise typer.BadParameter("请给出补充内容所在的文件夹")
     if dry_run:
-        records: list[Any] = []
-        if cases is not None:
-            with cases.open("rb") as stream:
-                records = [line.value for line in read_lines(stream) if line.problem is None]
-        found = changes(engine.kb, KnowledgeBase(compiled_with(folder)), records, bundle, state)
-        for change in found:
-            print(f"{change.id}: {'、'.join(change.before)} → {'、'.join(change.after)}")
-        print(f"{len(records)} 份病例中有 {len(found)} 份的前三位会变化")
+        _overlay_dry_run(engine, folder, cases)
         return
-    print(f"已应用，知识库 {apply(folder, state, owner=owner, reason=reason, bundle=bundle)}")
+    version = apply(folder, state, owner=owner, reason=reason, bundle=engine.bundle("ranker"))
+    print(f"已启用，知识库 {version}；重启服务后生效，撤回用 --rollback")
+
+
+def _overlay_dry_run(engine: Any, folder: Path, cases: Path | None) -> None:
+    """Say what an overlay changes, and which stored cases would be answered differently."""
+    from inference.knowledge.overlay import authored_records, changes, compiled_with, differences
+    from knowledge_base.build import CONTENT, Content
+    from knowledge_base.compiled import KnowledgeBase
+
+    after = compiled_with(folder)
+    kinds = {"diseases": "病种", "findings": "表现", "medicines": "药品", "tables": "表"}
+    for row in differences(Content((CONTENT,)).compile(), after):
+        for said, names in (("新增", row.added), ("修改", row.changed), ("删除", row.removed)):
+            if names:
+                print(f"{said}{kinds[row.kind]}：{'、'.join(names)}")
+    if cases is not None:
+        with cases.open("rb") as stream:
+            records = [line.value for line in read_lines(stream) if line.problem is None]
+    else:
+        records = authored_records()
+    found = changes(engine.kb, KnowledgeBase(after), records, engine.bundle("ranker"), engine.settings.state)
+    for change in found:
+        print(f"{change.id}:")
+        for said, old, new in (
+            ("前三位", change.before, change.after),
+            ("红旗", change.flags_before, change.flags_after),
+            ("处方提示", change.warnings_before, change.warnings_after),
+        ):
+            if old != new:
+                print(f"  {said} {'、'.join(old) or '无'} → {'、'.join(new) or '无'}")
+    print(f"{len(records)} 份病例中有 {len(found)} 份的结果会变化")
 
 
 @knowledge.command("import-icd")

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from knowledge_base import conditions
 from knowledge_base.measurement_names import CONTEXTUAL, NAMES
 from knowledge_base.medicine_schema import MedicineClass, MedicineEntry
+from knowledge_base.merging import merged
 from knowledge_base.schema import DEPARTMENTS, DiseaseEntry, FindingEntry
 
 ROOT = Path(__file__).parent
@@ -88,17 +89,18 @@ class Content:
                 self._add("medicine", MedicineEntry, item, path, line, self.medicines, own)
         for path in sorted(directory.glob("lexicon/*.yaml")):
             for document in self._document(path):
-                self.lexicon[path.stem] = document
+                self.lexicon[path.stem] = document if own else merged(self.lexicon.get(path.stem), document)
         for path in sorted(directory.glob("*.yaml")):
             for document in self._document(path):
                 if path.stem == "medicine_classes":
                     for ident, item in document.items():
                         self._add_class(ident, item, path)
                 else:
-                    self.tables[path.stem] = document
+                    self.tables[path.stem] = document if own else merged(self.tables.get(path.stem), document)
         for path in sorted(directory.glob("rules/*.yaml")):
             for document in self._document(path):
-                self.tables[f"rules/{path.stem}"] = document
+                name = f"rules/{path.stem}"
+                self.tables[name] = document if own else merged(self.tables.get(name), document)
         thin = directory / "thin.csv"
         if thin.is_file():
             with thin.open(encoding="utf-8", newline="") as stream:
@@ -129,6 +131,9 @@ class Content:
             yield item, value.start_mark.line + 1
 
     def _add(self, kind: str, model: type[Any], item: Any, path: Path, line: int, into: dict[str, Any], own: bool) -> Any:
+        if not own and isinstance(item, dict) and "name" not in item and item.get("id") in into:
+            # an overlay's entry without a name changes only what it names
+            item = merged(into[item["id"]].model_dump(by_alias=True, exclude_unset=True), item)
         try:
             entry = model.model_validate(item)
         except ValidationError as error:
@@ -148,6 +153,8 @@ class Content:
 
     def _add_class(self, ident: str, item: Any, path: Path) -> None:
         line = next((n for n, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if text.startswith(f"{ident}:")), 1)
+        if ident in self.classes and isinstance(item, dict) and "name" not in item:
+            item = merged(self.classes[ident].model_dump(by_alias=True, exclude_unset=True), item)
         try:
             self.classes[ident] = MedicineClass.model_validate(item)
             self.where[("class", ident)] = (self._relative(path), line)
