@@ -85,6 +85,8 @@ _TOLD = re.compile("告知|交代|交待|讲明|谈话|知情同意")
 _OF_NOW = re.compile("患有|现|目前|诉|今")
 _MAY_COME = re.compile(r"[^，。；\n]{0,30}(?:可能|风险|危险|等并发症|之虞)")
 _NAMES_DISEASE = re.compile("(?:骨折|脱位|炎|癌|瘤|梗死|梗塞|结石|穿孔|栓塞|破裂)$")
+_TELLS_ON = re.compile("[，,](?:有|伴|以|呈|时|每|但|为)")
+"""否认出血，白带增多，有异味: a list that goes on in verbs was none."""
 _SEARCH_LIMIT = 120
 _BACKWARD_LIMIT = 40
 
@@ -510,7 +512,7 @@ class AssertionRules:
         _, clause_end = self._clause(page, mention.start)
         own = pieces[-1] + page.text[mention.start : clause_end]
         last = self._without_mentions(page, mention.start - len(pieces[-1]), clause_end)
-        if len(own) > 24 or _BARE_BREAK.search(last):
+        if len(own) > 24 or _BARE_BREAK.search(last) or _TELLS_ON.match(page.text, clause_end):
             return False
         offset = found.end
         for piece in pieces[:-1]:

@@ -22,6 +22,8 @@ _AFTER_NAME = re.compile(
     r"(?:科|门诊|病房|医院|中心|疫苗|防治所|专家|协会|知识|药物|用药|药(?!物?过敏)|变(?!化|异|应)(?=[，。；、,;\\s)（(]|可|较|代|性|大|小|灶|待|$))"
 )
 _DISEASE_HISTORY = re.compile(r"(?:病?史|病史?|\d+年|多年|既往|有|患者)+$|^(?:既往|有|患)+")
+_SEEN_OR_HEARD = re.compile(r"^(?:可)?(?:闻及|触及|扪及|听到|摸到)(?=...)")
+"""A verb before a sign (闻及心包摩擦音) is no part of its name: 未闻及 must stay a cue."""
 _SIDES = {"前": "天日周月年时之以期", "后": "天日周月年时之以术餐饭产"}
 """3天前胸痛 speaks of the chest, not of its front: what stands before 前 and 后 makes them words of time."""
 _NEGATORS = frozenset("无不未没非")
@@ -71,7 +73,7 @@ def collect_names(knowledge: Any, fold: Callable[[str], str]) -> dict[str, tuple
 
     def add(names: Iterable[str], named: Named) -> None:
         for name in names:
-            folded = fold(name).strip()
+            folded = _SEEN_OR_HEARD.sub("", fold(name).strip())
             if len(folded) < 2:
                 continue
             if named not in exact.setdefault(folded, []):

@@ -871,7 +871,7 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
 
 
 _CONTEXTUAL_NAMES = {"fasting_glucose": ("glucose", "fasting"), "postprandial_glucose": ("glucose", "postprandial_2h")}
-_NEVER_CONCENTRATIONS = frozenset({"mm", "m", "尺", "寸", "斤", "kg", "g", "mL", "L", "分"})
+_NEVER_CONCENTRATIONS = frozenset({"mL/h", "mm", "m", "尺", "寸", "斤", "kg", "g", "mL", "L", "分"})
 
 
 def _spelling_pattern(spelling: str) -> str:
