@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from inference.engine import Engine
 from inference.reading.span_reader import BUCKET, SpanReader
 from inference.reading.tokens import CharacterTokeniser
 from inference.reading.windows import cut_windows
@@ -40,7 +41,7 @@ def cpu_seconds(work: Callable[[], object], rounds: int) -> float:
 
 
 def measure(rounds: int = 15) -> dict[str, float]:
-    """CPU milliseconds of the bare passes and of the whole reading, and their ratio."""
+    """CPU milliseconds of the bare passes, of the trained reading and of the whole `structure` answer, and their ratios."""
     bundle = Bundle.open(RELEASED / "reader")
     reader = SpanReader(bundle)
     session = bundle.session("model.onnx")
@@ -57,13 +58,18 @@ def measure(rounds: int = 15) -> dict[str, float]:
         for feed in feeds:
             session.run(None, feed)
 
+    engine = Engine()
+    item = {"id": "benchmark", "text": RECORD}
     bare_seconds, whole_seconds = cpu_seconds(bare, rounds), cpu_seconds(lambda: reader.predict([RECORD]), rounds)
+    structure_seconds = cpu_seconds(lambda: engine.structure([item]), rounds)
     return {
         "characters": float(len(RECORD)),
         "windows": float(len(feeds)),
         "bare_pass_ms": round(bare_seconds * 1000, 1),
         "reading_ms": round(whole_seconds * 1000, 1),
         "ratio": round(whole_seconds / bare_seconds, 3),
+        "structure_ms": round(structure_seconds * 1000, 1),
+        "structure_ratio": round(structure_seconds / bare_seconds, 3),
     }
 
 

@@ -27,7 +27,7 @@ _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b-\u200f\
 _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9]{0,15}(?:\s[^<>]{0,300})?/?>|<!--[^<>]{0,300}-->")
 _BREAKING_TAG = re.compile(r"</?(?:br|p|div|li|tr|h\d)\b", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:nbsp|lt|gt|amp|quot|#\d{2,5}|ensp|emsp);", re.IGNORECASE)
-_POINT = re.compile(r"(?<=[一-鿿)])\.(?=[一-鿿(\n\sa-z]|$)(?!\s?\d)")
+_POINT = re.compile(r"(?<=[一-鿿)])\.(?=[一-鿿(\n\sa-z]|$)(?!\s?\d)|(?<=[a-z]{2})\.(?=\s+[a-z一-鿿])")
 """A point after a Chinese word ends a sentence; 3.5 and 1.高血压 keep theirs."""
 _ENTITY_SIGNS = {"&lt;": "<", "&gt;": ">", "&amp;": "&", "&quot;": '"'}
 

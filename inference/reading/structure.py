@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LEAST_PROBABILITY = 0.35
 """A code below this probability is left to the doctor: `code` lists its alternatives."""
-LEAST_SHARED = 0.6
+LEAST_SHARED = 0.7
 """Share of a mention's telling characters that the name of its code must have."""
 _SAYS_LITTLE = frozenset("的性型级期度病症急慢左右双侧、，,.（）() 伴及和与并不未其他特指123456789ⅠⅡⅢⅣI")
 _CODED = {"disease": "icd10", "procedure": "icd9cm3"}
