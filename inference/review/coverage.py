@@ -36,11 +36,13 @@ class Coverage:
 
     def explains(self, ranges: Iterable[str]) -> bool:
         """Whether an entered diagnosis lies in one of the categories or ranges (`I10`, `J00-J99`)."""
-        for item in ranges:
-            low, _, high = item.partition("-")
-            if any(low <= category <= (high or low) for category in self.categories):
-                return True
-        return False
+        wanted = tuple(ranges)
+        return any(lies_in(category, wanted) for category in self.categories)
+
+
+def lies_in(category: str, ranges: Iterable[str]) -> bool:
+    """Whether a three-character category is one of the categories or ranges (`I10`, `J00-J99`)."""
+    return any(low <= category <= (high or low) for low, _, high in (item.partition("-") for item in ranges))
 
 
 def _within(name: str, entered: str) -> bool:

@@ -14,7 +14,7 @@ from inference.flagging import red_flags, rule_evidence
 from inference.ranking.ranker import Ranked, Ranker
 from inference.reading.quality import assess_quality
 from inference.reading.types import Reading
-from inference.review.coverage import Coverage
+from inference.review.coverage import Coverage, lies_in
 from knowledge_base.compiled import KnowledgeBase
 from knowledge_base.conditions import Condition
 
@@ -26,11 +26,11 @@ _FLAG_SEVERITY = {"immediate": "critical", "today": "warning", "soon": "hint"}
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Fused probabilities from which the model speaks; tuned on complete records (`reports/review.json`)."""
+    """Fused probabilities from which the model speaks; tuned on complete records (`training.stages.ranker_evaluate`, `review`)."""
 
-    missed: float = 0.35
-    missed_must_not_miss: float = 0.30
-    critical: float = 0.60
+    missed: float = 0.50
+    missed_must_not_miss: float = 0.40
+    critical: float = 0.75
     doubtful: float = 0.02
 
 
@@ -157,7 +157,7 @@ class Reviewer:
             return []
         found = []
         for target, assertion in sorted(record.mentioned.items()):
-            if assertion != "present" or coverage.covers(target) or not self._lasting(target):
+            if assertion != "present" or coverage.covers(target) or not self._belongs_on_every_list(target):
                 continue
             evidence: list[Evidence] = record.evidence.get(f"disease:{target}", [])
             ref = self._ref(target)
@@ -167,7 +167,7 @@ class Reviewer:
                 Alert(
                     id=f"alert:missed:history:{target}",
                     kind="missed",
-                    severity="warning",
+                    severity="hint",
                     disease=ref,
                     message=f"病历中写有{ref.name}，诊断中没有列出。",
                     evidence=tuple(evidence[:2]),
@@ -176,11 +176,13 @@ class Reviewer:
             )
         return found
 
-    def _lasting(self, target: str) -> bool:
-        """Chronic and recurrent diseases are carried over; of thin entries those of chronic chapters."""
-        if target in self.kb.diseases:
-            return self.kb.diseases[target].entry["onset"]["course"] in ("chronic", "recurrent", "congenital")
-        return target.removeprefix("icd10:")[:1] in "CDEFGIKMNQ"
+    def _belongs_on_every_list(self, target: str) -> bool:
+        """Whether a stated lasting disease is one of `content/carried_over.yaml`; thin entries are too coarse for that."""
+        if target not in self.kb.diseases:
+            return False
+        disease = self.kb.diseases[target]
+        lasting = disease.entry["onset"]["course"] in ("chronic", "recurrent", "congenital")
+        return lasting and lies_in(disease.icd10[0][:3], self.kb.tables["carried_over"]["categories"])
 
     def _model(self, ranked: Ranked, record: RecordFacts, coverage: Coverage) -> list[Alert]:
         """Likely or dangerous candidates that the list does not cover."""
