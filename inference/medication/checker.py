@@ -196,14 +196,14 @@ class PrescriptionChecker:
                                 "rule:same_ingredient",
                             )
                         )
-                elif first.medicine["drug_class"] == second.medicine["drug_class"] and first.medicine["drug_class"] not in self.repeatable:
+                elif set(first.medicine["groups"]) & set(second.medicine["groups"]) - self.repeatable:
                     found.append(
                         self._warning(
                             f"duplicate:{pair}",
                             "duplicate",
                             "caution",
                             names,
-                            f"{names[0]}与{names[1]}属同一类药，通常不合用。",
+                            f"{names[0]}与{names[1]}属同一类药（或含同类成分），通常不合用。",
                             "rule:same_class",
                         )
                     )

@@ -30,6 +30,9 @@ _UNITS = {
 _UNIT = r"(万单位|万iu|万u|单位|毫克|微克|毫升|克|mcg|mg|ug|μg|µg|ml|iu|g|u)(?![a-z])"
 _DOSE = re.compile(rf"(\d+(?:\.\d+)?)\s*{_UNIT}", re.IGNORECASE)
 _PIECES = r"([一二两三四五六]|半|\d+(?:\.\d+)?)\s*(?:片|粒|袋|支|瓶|丸|包|颗|枚|板|喷|揿|吸|s\b)"
+_PIECE = re.compile(_PIECES)
+PIECE = "片/粒/袋"
+"""The unit of a range in pieces."""
 _TIMES_PIECES = re.compile(rf"{_UNIT}\s*(?:/[片粒袋支瓶包丸])?\s*[)）]?\s*[*×xX,，]?\s*{_PIECES}", re.IGNORECASE)
 _PIECES_TIMES = re.compile(rf"{_PIECES}\s*[(（*×xX,，]\s*(?:每[片粒袋支瓶包丸])?\s*\d+(?:\.\d+)?\s*{_UNIT}", re.IGNORECASE)
 _BARE_TIMES = re.compile(rf"{_UNIT}\s*[*×xX]\s*(\d+(?:\.\d+)?)\s*$", re.IGNORECASE)
@@ -66,7 +69,22 @@ _NUMBER = r"(十二|二十四|[一二两三四五六七八九十]|\d{1,2})"
 _EVERY = re.compile(rf"(?:q|每隔?)\s*{_NUMBER}\s*(?:h|小时|个小时)")
 _DAILY = re.compile(rf"(?:每日|每天|一日|1日|一天|1天|(?<!隔)日|(?<!隔)天)\s*{_NUMBER}\s*次|{_NUMBER}\s*次?\s*/\s*(?:日|天|d)")
 _WEEKLY = re.compile(rf"(?:每周|一周|1周|每星期)\s*{_NUMBER}\s*次|{_NUMBER}\s*次\s*/\s*(?:周|w)|每周")
-_CHINESE = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10, "十二": 12, "二十四": 24, "半": 0.5}
+_CHINESE = {
+    "一": 1,
+    "二": 2,
+    "两": 2,
+    "三": 3,
+    "四": 4,
+    "五": 5,
+    "六": 6,
+    "七": 7,
+    "八": 8,
+    "九": 9,
+    "十": 10,
+    "十二": 12,
+    "二十四": 24,
+    "半": 0.5,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +115,12 @@ def parse_dose(text: str | None) -> Amount | None:
     elif bare is not None:
         pieces = float(bare[2])
     return Amount(float(match[1]) * factor * pieces, unit)
+
+
+def parse_pieces(text: str | None) -> Amount | None:
+    """`1片`, `2粒`, `半袋` as a number of pieces, for combinations whose strength is fixed."""
+    match = _PIECE.search(unicodedata.normalize("NFKC", text or ""))
+    return Amount(_count(match[1]), PIECE) if match else None
 
 
 def times_a_day(text: str | None) -> float | None:
@@ -198,8 +222,10 @@ def doubt_of(
     weight: float | None,
 ) -> DoseDoubt | None:
     """A doubt where the written dose lies well outside the range; silent where nothing can be compared."""
-    amount = parse_dose(dose)
-    if amount is None or row is None:
+    if row is None:
+        return None
+    amount = parse_pieces(dose) if row["unit"] == PIECE else parse_dose(dose)
+    if amount is None:
         return None
     unit, factor = _UNITS.get(str(row["unit"]).lower(), (str(row["unit"]).lower(), 1.0))
     if unit != amount.unit:

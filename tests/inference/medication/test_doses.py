@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inference.medication.doses import Amount, doubt_of, parse_dose, route_of, row_for, times_a_day, usual_weight
+from inference.medication.doses import PIECE, Amount, doubt_of, parse_dose, parse_pieces, route_of, row_for, times_a_day, usual_weight
 
 ADULT = {
     "route": "po",
@@ -119,3 +119,15 @@ def test_usual_weight_grows_with_age() -> None:
     weights = [usual_weight(years) for years in (0, 0.5, 1, 3, 6, 8, 11)]
     assert weights == sorted(weights)
     assert 9 <= usual_weight(1) <= 11
+
+
+@pytest.mark.parametrize(("text", "count"), [("1片", 1), ("2粒", 2), ("半袋", 0.5), ("两片", 2)])
+def test_pieces(text: str, count: float) -> None:
+    assert parse_pieces(text) == Amount(count, PIECE)
+
+
+def test_a_combination_is_counted_in_pieces() -> None:
+    row = {"route": "po", "unit": PIECE, "single": [1, 1], "daily": [1, 2], "daily_max": 2.0}
+    assert doubt_of("复方氨酚烷胺", row, "1粒", "bid", age_years=30, weight=None) is None
+    doubt = doubt_of("复方氨酚烷胺", row, "2粒", "tid", age_years=30, weight=None)
+    assert doubt is not None and doubt.severity == "serious"
