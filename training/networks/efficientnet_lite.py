@@ -209,15 +209,24 @@ def spread(activations: Tensor) -> Tensor:
 
 
 class ServingNet(nn.Module):
-    """What is exported: the fundus network, and the ImageNet middle that the two gates read.
+    """What is exported: the fundus network, the ImageNet middle that the two gates read, and linear readings of it.
 
     The gates stand on features that grading never trained: they know more of focus and strangeness (EyeQ reject AUC .989
     against .986 on the tuned ones), and a retrained grade leaves them as they are.
     """
 
-    def __init__(self, network: FundusNet, imagenet: EfficientNetLite0) -> None:
+    #: Features of the gates: 80 at stride 8 and 224 at stride 16.
+    GATE = 2 * 40 + 2 * 112
+
+    def __init__(self, network: FundusNet, imagenet: EfficientNetLite0, bound: float = 6.0) -> None:
         super().__init__()
         self.network = network
+        self.bound = bound
+        self.readings = nn.Linear(self.GATE, 4)
+        self.gate_mean = nn.Parameter(torch.zeros(self.GATE), requires_grad=False)
+        self.gate_scale = nn.Parameter(torch.ones(self.GATE), requires_grad=False)
+        nn.init.zeros_(self.readings.weight)
+        nn.init.zeros_(self.readings.bias)
         self.middle_blocks = imagenet.blocks[FROZEN_BLOCKS:MIDDLE_BLOCKS]
 
     def gate(self, lower: Tensor) -> Tensor:
@@ -231,4 +240,6 @@ class ServingNet(nn.Module):
         """(n, 3, h, w) to cumulative logits (n, 4), lesion logits (n, 4, h/8, w/8) and gate features (n, 304)."""
         lower = self.network.backbone.lower(x)
         logits, maps, _ = self.network.from_lower(lower)
-        return logits, maps, self.gate(lower)
+        gate = self.gate(lower)
+        steady = torch.clamp((gate - self.gate_mean) / self.gate_scale, -self.bound, self.bound)
+        return logits + self.readings(steady), maps, gate

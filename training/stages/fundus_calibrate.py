@@ -18,6 +18,7 @@ from inference.fundus.model import cumulative
 from training.datasets.fundus import GRADED_SOURCES
 from training.metrics.fundus import quadratic_kappa, sensitive_threshold
 from training.stages.fundus_data import Views
+from training.stages.fundus_linear import fold_logits
 from training.stages.fundus_settings import load_params, one_thread
 
 SENSITIVITY = 0.905
@@ -40,10 +41,10 @@ def held_out(views: Views, work: Path, prefix: str) -> HeldOut | None:
     """Pool the folds of one kind ("loso_" or "cv_"), graded sources only; None where none was trained."""
     rows, logits = [], []
     for path in sorted(work.glob(f"{prefix}*.npz")):
-        with np.load(path) as fold:
-            graded = np.isin(views.sources[fold["rows"]], GRADED_SOURCES) & (views.grades[fold["rows"]] >= 0)
-            rows.append(fold["rows"][graded])
-            logits.append(fold["logits"][graded])
+        found, told = fold_logits(work, path.stem)
+        graded = np.isin(views.sources[found], GRADED_SOURCES) & (views.grades[found] >= 0)
+        rows.append(found[graded])
+        logits.append(told[graded])
     return HeldOut(np.concatenate(rows), np.concatenate(logits)) if rows else None
 
 

@@ -28,6 +28,7 @@ from models.bundle import digest, golden_rows, seal
 from training.networks.efficientnet_lite import LESIONS, EfficientNetLite0, FundusNet, ServingNet
 from training.stages.fundus_card import card
 from training.stages.fundus_data import Views, trainable_rows
+from training.stages.fundus_linear import BOUND, read
 from training.stages.fundus_prepare import backbone
 from training.stages.fundus_settings import corpora_root, one_thread
 
@@ -35,15 +36,25 @@ OUTPUTS = ("logits", "lesions", "gate")
 
 
 def final_network(work: Path) -> ServingNet:
-    """The final run's averaged weights with the gates' ImageNet features."""
+    """The final run's averaged weights with the gates' ImageNet features and their linear readings."""
     network = FundusNet(EfficientNetLite0())
     network.load_state_dict(torch.load(work / "final.pt", weights_only=True))
-    return ServingNet(network, backbone()).eval()
+    serving = ServingNet(network, backbone(), BOUND).eval()
+    found = read(work, "final")
+    parts = (
+        (serving.gate_mean, found.mean),
+        (serving.gate_scale, found.scale),
+        (serving.readings.weight, found.weight),
+        (serving.readings.bias, found.bias),
+    )
+    with torch.no_grad():
+        for parameter, values in parts:
+            parameter.copy_(torch.from_numpy(values))
+    return serving
 
 
-def export_network(network: ServingNet, path: Path, height: int, width: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Write the ONNX file; largest difference to torch on noise, before and after the weights were halved."""
-    example = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+def write_onnx(network: ServingNet, path: Path, example: torch.Tensor) -> None:
+    """The network as an fp32 ONNX file with a free batch size."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -56,6 +67,12 @@ def export_network(network: ServingNet, path: Path, height: int, width: int) -> 
             dynamo=False,
             dynamic_axes={name: {0: "batch"} for name in ("image", *OUTPUTS)},
         )
+
+
+def export_network(network: ServingNet, path: Path, height: int, width: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Write the ONNX file; largest difference to torch on noise, before and after the weights were halved."""
+    example = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    write_onnx(network, path, example)
     exact = difference_to_torch(network, path, example)
     halve_weights(path)
     return exact, difference_to_torch(network, path, example)

@@ -22,6 +22,7 @@ from models.bundle import Bundle
 from training.datasets.fundus import GRADED_SOURCES, read_photographs
 from training.metrics.fundus import rounded, wilson
 from training.stages.fundus_data import Views
+from training.stages.fundus_linear import fold_logits
 from training.stages.fundus_settings import corpora_root, one_thread
 
 
@@ -60,8 +61,8 @@ def parity(root: Path, bundle: Path, work: Path, limit: int) -> dict[str, Any]:
     screener = Screener(Bundle.open(bundle))
     views = Views.load(work)
     row_of = {(p.source, p.name): i for i, p in enumerate(views.photographs)}
-    with np.load(work / "final.npz") as final:
-        p = cumulative(final["logits"], screener.model.temperature, screener.model.shift)
+    _, logits = fold_logits(work, "final")
+    p = cumulative(logits, screener.model.temperature, screener.model.shift)
     differences = [
         abs(screener.read(data).grading.at_least[1] - float(p[row_of[source, name], 1]))
         for i, (source, name, data) in enumerate(read_photographs(root, GRADED_SOURCES))

@@ -32,6 +32,7 @@ def test_chain_from_photographs_to_a_bundle_that_screens(
     assert "XINGLIN_CORPORA is not set" in stage("prepare")
     assert "auc_rahim600" in stage("train", "loso_rahim600", "cv_0", "cv_1", "final")
     assert "already there" in stage("train", "final")
+    stage("linear")
     stage("gates")
     stage("calibrate")
     stage("evaluate")
