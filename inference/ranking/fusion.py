@@ -40,6 +40,7 @@ FEATURES: tuple[str, ...] = (
     "findings_x_semantic",
     "long_x_mention",
     "short_x_votes",
+    "must_not_miss",
 )
 
 
@@ -54,6 +55,10 @@ class PartScores:
     lexical: Vector
     """Full entries only."""
     conflicts: Vector
+    must_not_miss: npt.NDArray[np.bool_]
+    """Full entries only."""
+    impossible: npt.NDArray[np.bool_]
+    """Full entries only: never put forward."""
     prior: Vector
     hits: Vector
     denials: Vector
@@ -72,6 +77,7 @@ def pool(scores: PartScores, *, size: int = 40) -> npt.NDArray[np.int64]:
     voted = np.nonzero(scores.votes > 0)[0]
     chosen |= set(voted[np.argsort(-scores.votes[voted])][:20].tolist())
     chosen |= {i for i, assertion in scores.mentions.items() if assertion in ("present", "possible", "historical")}
+    chosen -= set(np.nonzero(scores.impossible)[0].tolist())
     return np.array(sorted(chosen), dtype=np.int64)
 
 
@@ -147,6 +153,7 @@ def features(scores: PartScores, targets: npt.NDArray[np.int64]) -> Vector:
         evidence * semantic_gap[targets],
         length * mention["present"],
         (1 - length) * votes,
+        at(scores.must_not_miss.astype(float), 0.0),
     ]
     return np.stack(columns, axis=1)
 

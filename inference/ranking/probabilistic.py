@@ -117,6 +117,13 @@ class Probabilistic:
             conflict[self.pregnancy == "only"] = np.maximum(conflict[self.pregnancy == "only"], 0.5)
         return conflict
 
+    def impossible(self, record: RecordFacts) -> npt.NDArray[np.bool_]:
+        """Entries that this patient cannot have: of the other sex, or of pregnancy in a man."""
+        if record.facts.sex == "unknown":
+            return np.zeros(len(self.diseases), dtype=bool)
+        other_sex = (self.sex != "any") & (self.sex != record.facts.sex)
+        return np.asarray(other_sex | ((self.pregnancy == "only") & (record.facts.sex == "male")))
+
     def weights(self, record: RecordFacts) -> tuple[list[int], list[float], list[int], list[float]]:
         """Columns and weights of the present and of the absent findings: the most specific first, relatives less."""
         kb = self.kb

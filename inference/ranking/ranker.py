@@ -20,7 +20,6 @@ from inference.ranking.names import NameIndex
 from inference.ranking.next_steps import next_steps
 from inference.ranking.probabilistic import Probabilistic, ProbabilisticSettings
 from inference.ranking.rendering import render
-from inference.ranking.safety import reserve_places
 from inference.ranking.semantic import Semantic
 from inference.reading.types import Reading
 from knowledge_base.compiled import KnowledgeBase
@@ -58,7 +57,7 @@ class Ranker:
         self.lexical = Lexical(kb, bundle) if bundle and LEXICAL in bundle.manifest["files"] else None
         self.targets: list[str] = [*kb.diseases, *kb.thin]
         self.index = {target: i for i, target in enumerate(self.targets)}
-        self.must_not_miss = np.array([target in kb.diseases and kb.diseases[target].must_not_miss for target in self.targets])
+        self.must_not_miss = np.array([disease.must_not_miss for disease in kb.diseases.values()], dtype=bool)
 
     # -- scoring ---------------------------------------------------------------------------------------------------
 
@@ -82,6 +81,8 @@ class Ranker:
             votes=votes,
             lexical=self.lexical.score(text) if self.lexical is not None else np.zeros(len(self.kb.diseases)),
             conflicts=self.probabilistic.conflicts(record),
+            must_not_miss=self.must_not_miss,
+            impossible=self.probabilistic.impossible(record),
             prior=self.probabilistic.priors(record, date),
             hits=key[:, columns].sum(axis=1).astype(float) if columns else np.zeros(len(self.kb.diseases)),
             denials=(self.probabilistic.p[:, denied] >= 0.6).sum(axis=1).astype(float) if denied else np.zeros(len(self.kb.diseases)),
@@ -98,7 +99,6 @@ class Ranker:
         targets = pool(scores)
         logits = self.fusion.logits(features(scores, targets))
         order = np.argsort(-logits, kind="stable")
-        order = order[reserve_places(self.must_not_miss[targets[order]])]
         targets, logits = targets[order], logits[order]
         return Ranked(targets, logits, self.fusion.probabilities(logits, reading.patient.age_years), scores, record, vector)
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from data_contracts.record import GivenDiagnosis
 from inference.ranking.names import NameIndex, normalise_name
 from knowledge_base.compiled import KnowledgeBase
+
+_STAGE = re.compile(r"[（(][^）)]*[）)]|(很高危|极高危|高危|中危|低危)$|[0-9ⅠⅡⅢⅣⅤIVABab一二三四五～~-]+[期级度型]|[，,、伴并].*$")
+
+
+def without_stage(name: str) -> str:
+    """A diagnosis without stage, grade, risk and what it is accompanied by: 慢性肾脏病3期 to 慢性肾脏病."""
+    return _STAGE.sub("", name.replace(" ", "")).strip()
 
 
 class Coverage:
@@ -15,7 +23,7 @@ class Coverage:
     def __init__(self, entered: Sequence[GivenDiagnosis], kb: KnowledgeBase, names: NameIndex) -> None:
         self.kb = kb
         self.names = [normalise_name(d.name) for d in entered]
-        self.targets = {t for d in entered if (t := names.find(d.name)) is not None}
+        self.targets = {t for d in entered if (t := names.find(d.name) or names.find(without_stage(d.name))) is not None}
         self.categories: set[str] = {d.icd10[:3] for d in entered if d.icd10}
         for target in self.targets:
             self.categories |= set(self._categories(target))

@@ -19,6 +19,7 @@ from knowledge_base.compiled import KnowledgeBase
 from knowledge_base.conditions import Condition
 
 BUDGET = 3
+NEARLY_ALWAYS = 0.9
 _SEVERITY = {"critical": 0, "warning": 1, "hint": 2}
 _KIND = {"red_flag": 0, "missed": 1, "doubtful": 2, "incomplete": 3}
 _FLAG_SEVERITY = {"immediate": "critical", "today": "warning", "soon": "hint"}
@@ -194,7 +195,7 @@ class Reviewer:
             if probability < (t.missed_must_not_miss if dangerous else t.missed) or coverage.covers(target):
                 continue
             candidate = self.ranker.evidence_of(target, probability, record)
-            if not candidate.supports:
+            if not candidate.supports or self._contradicted(target, record):
                 continue
             said = "、".join(dict.fromkeys(_words(e) for e in candidate.supports[:4] if e.span))
             severity = (
@@ -212,6 +213,11 @@ class Reviewer:
                 )
             )
         return found
+
+    def _contradicted(self, target: str, record: RecordFacts) -> bool:
+        """Whether the record denies a finding that nearly every patient with the disease has (a potassium of 6.7 and 低钾血症)."""
+        findings = self.kb.diseases[target].findings if target in self.kb.diseases else {}
+        return any(p >= NEARLY_ALWAYS and finding in record.facts.absent for finding, p in findings.items())
 
     def _doubtful(self, ranked: Ranked, record: RecordFacts, coverage: Coverage) -> list[Alert]:
         """Entered diagnoses that the record contradicts; never from absence of support alone."""

@@ -69,6 +69,8 @@ class FuseParameters(Parameters):
     sets: dict[str, float] = Field(default={"authored_dev": 1.0, "msdiagnosis_validation": 1.0, "cmexam_vignettes_dev": 1.0})
     folds: int = 5
     l2: float = 0.02
+    emergency_weight: float = 2.0
+    """How many times an authored emergency weighs in the fit: a missed one costs more than a calm record's order."""
     keep_share: float = 0.93
     """Abstain below the fused probability that this share of development records exceeds."""
     version: str = "1"
@@ -84,6 +86,7 @@ class Query:
     main: npt.NDArray[np.bool_]
     weight: float
     band: str
+    emergency: bool
     options: Vector | None
     answer: int | None
 
@@ -91,6 +94,11 @@ class Query:
 def readings_of(examples: Sequence[Example], reader: Reader) -> list[Reading]:
     """Readings of the examples' records."""
     return [reader.read([Record.model_validate(e.record)])[0] for e in examples]
+
+
+def is_emergency(example: Example, kb: KnowledgeBase) -> bool:
+    """Whether the record's main disease must not be missed."""
+    return bool(example.labels) and example.labels[0] in kb.diseases and kb.diseases[example.labels[0]].must_not_miss
 
 
 def query_of(ranker: Ranker, example: Example, reading: Reading, weight: float) -> Query:
@@ -107,7 +115,8 @@ def query_of(ranker: Ranker, example: Example, reading: Reading, weight: float) 
         names = list(example.options)
         options = option_features(ranker, scores, vector, names)
         answer = names.index(example.meta["answer"])
-    return Query(example.source, features(scores, targets), hits, main, weight, age_band(reading.patient.age_years), options, answer)
+    band, emergency = age_band(reading.patient.age_years), is_emergency(example, ranker.kb)
+    return Query(example.source, features(scores, targets), hits, main, weight, band, emergency, options, answer)
 
 
 def _shown(ranker: Ranker, target: int) -> tuple[str, str | None]:
@@ -259,6 +268,14 @@ def cross_validate(queries: Sequence[Query], parameters: FuseParameters) -> tupl
             "main": main_hit.summary(),
             "in_pool": float(np.mean([q.main.any() for q in queries if q.source == source])),
         }
+        emergencies = [
+            next((r for r, j in enumerate(np.argsort(-logits)) if q.main[j]), None)
+            for q, logits in zip(queries, out, strict=True)
+            if q.source == source and q.emergency
+        ]
+        if emergencies:
+            within = [r is not None and r < 5 for r in emergencies]
+            report[source]["emergencies_in_first_five"] = {"n": len(within), "share": round(float(np.mean(within)), 4)}
         if source in chosen:
             report[source]["options"] = {"n": len(chosen[source]), "accuracy": round(float(np.mean(chosen[source])), 4)}
     return report, out
@@ -274,7 +291,7 @@ def run(
     ranker = Ranker(kb, bundle, state=None)
     sets = {name: examples for name, examples in development(kb).items() if name in parameters.sets}
     queries = [
-        query_of(ranker, example, reading, parameters.sets[name])
+        query_of(ranker, example, reading, parameters.sets[name] * (parameters.emergency_weight if is_emergency(example, kb) else 1.0))
         for name, examples in sets.items()
         for example, reading in zip(examples, readings_of(examples, engine.reader), strict=True)
     ]
