@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import orjson
 import structlog
 from pydantic import BaseModel, ValidationError
 
@@ -121,6 +122,17 @@ class Engine:
         opened = {task: self.bundle(task) for task in tasks} if tasks else dict(self._bundles)
         return Versions(knowledge=self.kb.version, bundles={task: bundle.version for task, bundle in opened.items() if bundle is not None})
 
+    def manifest_versions(self, *tasks: str) -> dict[str, str]:
+        """The versions that answer now, from the manifests alone: to name one, no bundle need be opened."""
+        found: dict[str, str] = {}
+        for task in tasks:
+            manifest = self.bundles_folder / task / "manifest.json"
+            if task in self._bundles:
+                found[task] = self._bundles[task].version
+            elif manifest.is_file():
+                found[task] = str(orjson.loads(manifest.read_bytes())["version"])
+        return found
+
     @cached_property
     def reader(self) -> Reader:
         """The reader: trained spans where its bundle is released, rules always."""
@@ -209,7 +221,8 @@ class Engine:
         coder = self.coder if self.bundle("coder") is not None else None
 
         def answer(records: Sequence[Record]) -> list[Structure | Problem]:
-            return [structure_of(reading, self.kb, coder=coder) for reading in self.reader.read(records)]
+            bundles = self.manifest_versions("ranker", "fundus") if any(record.accepted for record in records) else {}
+            return [structure_of(reading, self.kb, coder=coder, bundles=bundles) for reading in self.reader.read(records)]
 
         return answer_each(items, Record, answer)
 

@@ -48,6 +48,8 @@ FEATURE_NAMES: tuple[str, ...] = (
 """Names of the columns of `scope_features`."""
 
 _LABELS: tuple[Assertion, ...] = ("present", "absent", "possible", "family", "historical", "conditional", "other_person")
+_CLAUSE = 200
+"""Characters on either side of a mention that its clause may reach."""
 _CLINICAL = frozenset({"symptom", "sign", "disease"})
 _DIAGNOSTIC = frozenset({"disease"})
 _JOIN = re.compile(r"[、及和与或/\s\"“”‘’()（）+＋]|以及|并|等|或者|伴|合并|继发|，|,")
@@ -323,7 +325,8 @@ class AssertionRules:
             low = page.commas[index - 1] + 1
         if index < len(page.commas) and page.commas[index] < high:
             high = page.commas[index]
-        return low, high
+        # no clause is longer; without a bound a page without punctuation takes the square of its length
+        return max(low, position - _CLAUSE), min(high, position + _CLAUSE)
 
     def _is_chronic(self, page: _Page, mention: Mention) -> bool:
         if mention.chronic is not None:

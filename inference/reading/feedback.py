@@ -39,15 +39,25 @@ def kind_of(item: Mapping[str, Any]) -> str:
         return "red_flag"
     if "what" in item:
         return "next_step"
-    if "severity" in item:
+    if "severity" in item or kind in ("missed", "doubtful", "incomplete"):
         return "alert"
     if "disease" in item or "icd10" in item or str(item.get("id", "")).startswith("diagnosis:"):
         return "diagnosis"
     return "other"
 
 
-def accepted_items(record: Record, kb: KnowledgeBase) -> Iterator[dict[str, Any]]:
-    """The accepted items as the structured record carries them; what was overridden stays out."""
+_MADE_BY: Mapping[str, str] = {"diagnosis": "ranker", "next_step": "ranker", "fundus": "fundus"}
+"""Which bundle made an item that names neither its bundle nor its rule."""
+
+
+def accepted_items(record: Record, kb: KnowledgeBase, bundles: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The accepted items as the structured record carries them; what was overridden stays out.
+
+    Args:
+        record: the request.
+        kb: names diseases, and its version is part of the provenance.
+        bundles: task to version of the bundles that answer now.
+    """
     refused = {override.id for override in record.overridden}
     for item in record.accepted:
         if item.get("id") in refused:
@@ -55,7 +65,7 @@ def accepted_items(record: Record, kb: KnowledgeBase) -> Iterator[dict[str, Any]
         kind = kind_of(item)
         shown: dict[str, Any] = {"kind": kind, "id": item.get("id")}
         shown.update(_content(kind, item, kb))
-        shown["provenance"] = _provenance(item, record, kb)
+        shown["provenance"] = _provenance(kind, item, record, kb, bundles)
         yield shown
 
 
@@ -88,7 +98,7 @@ def _content(kind: str, item: Mapping[str, Any], kb: KnowledgeBase) -> dict[str,
     return {key: value for key, value in item.items() if key != "id" and isinstance(value, (str, int, float, bool))}
 
 
-def _provenance(item: Mapping[str, Any], record: Record, kb: KnowledgeBase) -> dict[str, Any]:
+def _provenance(kind: str, item: Mapping[str, Any], record: Record, kb: KnowledgeBase, bundles: Mapping[str, str]) -> dict[str, Any]:
     """Bundle, rule, knowledge version, and who accepted when."""
     source = str(item.get("source") or "")
     given = _mapping(item.get("provenance"))
@@ -100,6 +110,11 @@ def _provenance(item: Mapping[str, Any], record: Record, kb: KnowledgeBase) -> d
         or (source.removeprefix("model:") if source.startswith("model:") else None)
     )
     rule = item.get("rule") or given.get("rule") or (source.removeprefix("rule:") if source.startswith("rule:") else None)
+    if rule is None and kind == "risk_grade":
+        rule = ":".join(str(part) for part in (item.get("instrument"), item.get("edition"), item.get("version")) if part)
+    maker = _MADE_BY.get(kind)
+    if bundle is None and rule is None and maker is not None and maker in bundles:
+        bundle = f"{maker}:{bundles[maker]}"
     return {
         "bundle": bundle,
         "rule": rule,

@@ -6,6 +6,8 @@ import re
 
 _DIGITS = {sign: value for value, sign in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _TENS = {"十": 10, "百": 100, "千": 1000}
+_LONGEST = 15
+"""Signs of a numeral; what is longer is a slip of the keyboard, and Python refuses to make a number of it."""
 
 NUMBER = re.compile(
     r"\d+\.\d{1,2}(?=10\s?\^\s?(?:9|12))|\d{1,3}(?:,\d{3})+(?![\d/]|\.\d)|\d+(?:\.\d+)?"
@@ -27,6 +29,8 @@ def parse_number(token: str) -> float | None:
 
 def parse_chinese(token: str) -> int | None:
     """The value of Chinese numerals: 三十八, 一百六 (160), 一二〇 (120); None where they form no number."""
+    if len(token) > _LONGEST:
+        return None
     if all(sign in _DIGITS for sign in token):
         if len(token) == 1:
             return _DIGITS[token]

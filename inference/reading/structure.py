@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from data_contracts.coding import CodeRequest
@@ -24,8 +24,15 @@ _SAYS_LITTLE = frozenset("的性型级期度病症急慢左右双侧、，,.（�
 _CODED = {"disease": "icd10", "procedure": "icd9cm3"}
 
 
-def structure_of(reading: Reading, kb: KnowledgeBase, *, coder: Coder | None = None) -> Structure:
-    """The structured record of a reading; diseases and procedures carry codes where a coder is given or the knowledge base has one."""
+def structure_of(reading: Reading, kb: KnowledgeBase, *, coder: Coder | None = None, bundles: Mapping[str, str] | None = None) -> Structure:
+    """The structured record of a reading.
+
+    Args:
+        reading: what the record says.
+        kb: gives linked diseases their own codes.
+        coder: codes the other diseases and procedures.
+        bundles: task to version of the bundles that answer now; accepted items that name none came from them.
+    """
     entities = coded(shown_entities(reading), kb, coder)
     return Structure(
         id=reading.record.id,
@@ -35,7 +42,7 @@ def structure_of(reading: Reading, kb: KnowledgeBase, *, coder: Coder | None = N
         durations=reading.durations,
         fields=record_fields(reading, entities),
         quality=assess_quality(reading, kb),
-        accepted=tuple(accepted_items(reading.record, kb)),
+        accepted=tuple(accepted_items(reading.record, kb, bundles or {})),
     )
 
 

@@ -152,3 +152,24 @@ def test_who_only_feeds_or_carries_the_patient_is_no_subject(rules: RuleReader) 
     for text in ("爷爷喂他炒黄豆，突然呛咳，脸憋紫。", "奶奶抱来，发热3天。"):
         assert rules.assertion.subjects(text) == []
     assert rules.assertion.subjects("爷爷有高血压。")
+
+
+def test_a_complaint_without_a_following_heading_ends_with_its_sentence(rules: RuleReader) -> None:
+    text = rules.normalise("主诉：腹痛2天。2天前进食后腹痛，伴恶心，无呕吐，自服药物无好转，来诊。Dx：胃炎")
+    sections, _ = rules.find_sections(text)
+    assert [(section.name, text[section.start : section.end]) for section in sections][:1] == [("chief_complaint", "腹痛2天。")]
+    assert [section.name for section in sections] == ["chief_complaint", "present_illness", "diagnosis"]
+
+
+def test_scanned_and_traditional_text_is_mended_in_place(rules: RuleReader) -> None:
+    typed = "查休:扁桃休充皿,膽囊結石.否认皿压高<b>血&nbsp;压</b>"
+    plain, folded = rules.normalise.plain(typed), rules.normalise(typed)
+    assert len(plain) == len(folded) == len(typed)
+    assert plain.startswith("查体:扁桃体充血,胆囊结石.")
+    assert "胆囊结石。否认血压高" in folded
+
+
+@pytest.mark.parametrize(("text", "sex", "years"), [("58M, c/o chest pain", "male", 58.0), ("Pt 34yo F, cough", "female", 34.0)])
+def test_english_sex_and_age(rules: RuleReader, text: str, sex: str, years: float) -> None:
+    facts = read_patient(Patient(), rules.normalise(text), [], None)
+    assert (facts.sex, round(facts.age_years or 0.0)) == (sex, years)

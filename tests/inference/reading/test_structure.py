@@ -13,7 +13,7 @@ from data_contracts.structure import Structure
 from inference.reading.feedback import kind_of, reason_code, training_lines
 from inference.reading.fhir import fhir_bundle
 from inference.reading.reader import Reader
-from inference.reading.structure import structure_of
+from inference.reading.structure import shares_words, structure_of
 from knowledge_base.compiled import KnowledgeBase
 
 RECORD: dict[str, Any] = {
@@ -133,3 +133,32 @@ def test_kinds_of_accepted_items(item: dict[str, Any], kind: str) -> None:
 def test_reasons_become_codes() -> None:
     assert reason_code("患者既往已诊断") == "already_known"
     assert reason_code("随便") == "other"
+
+
+def test_provenance_names_what_made_an_item(reader: Reader, knowledge: KnowledgeBase) -> None:
+    """An accepted item without its own provenance came from the bundle that answers now, a grade from its instrument."""
+    items = [
+        {"id": "diagnosis:pneumonia", "disease": "pneumonia", "probability": 0.6},
+        {"id": "grade:x", "instrument": "x", "edition": "2024", "value": 1},
+        {"id": "m", "kind": "missed", "severity": "warning", "disease": None, "message": "请排除", "source": "rule:r1"},
+    ]
+    record = Record.model_validate({"id": "a", "text": "咳嗽3天", "accepted": items})
+    made = structure_of(reader.read([record])[0], knowledge, bundles={"ranker": "1.2.0"}).accepted
+    assert [(item["provenance"]["bundle"], item["provenance"]["rule"]) for item in made] == [
+        ("ranker:1.2.0", None),
+        (None, "x:2024"),
+        (None, "r1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "probability", "fits"),
+    [
+        ("膜性肾病Ⅱ期", "2型糖尿病", 0.9, False),
+        ("左腘静脉血栓", "下肢静脉曲张", 0.5, False),
+        ("右胫骨骨折", "胫骨骨折", 0.5, True),
+        ("冠心病支架术后", "冠心病", 0.85, True),
+    ],
+)
+def test_a_code_says_what_the_mention_says(text: str, name: str, probability: float, fits: bool) -> None:
+    assert shares_words(text, name, probability) is fits
