@@ -69,7 +69,7 @@ class FuseParameters(Parameters):
     sets: dict[str, float] = Field(default={"authored_dev": 1.0, "msdiagnosis_validation": 1.0, "cmexam_vignettes_dev": 1.0})
     folds: int = 5
     l2: float = 0.02
-    emergency_weight: float = 2.0
+    emergency_weight: float = 3.0
     """How many times an authored emergency weighs in the fit: a missed one costs more than a calm record's order."""
     keep_share: float = 0.93
     """Abstain below the fused probability that this share of development records exceeds."""
