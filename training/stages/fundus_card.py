@@ -38,6 +38,8 @@ Positive: of those called referable, how many are. Negative: of those called not
 
 ## Gates and heat map
 - Poor quality told from good and usable: AUC {quality_auc}. Pictures that are no fundus photograph refused: {refused}. Good photographs refused: {good_refused}.
+- Good or usable photographs called ungradable: {good_poor}; EyeQ's rejects called ungradable: {reject_caught}. On a camera without quality labels in training
+  a tenth or more of the photographs may be refused (ODIR, left out of the gate too: {unseen_poor}).
 - A heat map holds {heat} times as much of its warmth in the marked lesions (grown by 3 of 320 pixels) as their area would give (IDRiD, held out by fold).
 
 ## Where it fails
@@ -113,6 +115,9 @@ def card(report: dict[str, Any], version: str, trained_on: list[str], severe: in
         quality_auc=told(gates["quality_reject_auc"]),
         refused=told(gates["not_fundus_refused"]),
         good_refused=told(gates["good_photographs_refused"]),
+        good_poor=told(gates["good_or_usable_called_reject"]),
+        reject_caught=told(gates["reject_called_reject"]),
+        unseen_poor=told(gates["called_reject_by_a_head_without_the_source"]["odir"]["plain"]),
         heat=f"{report['heat_map']['grown_3']['ratio']['value']:.1f}",
         fails="\n".join(fails),
         severe=severe,
