@@ -25,7 +25,7 @@ LEXICON_LEEWAY: Mapping[str, float] = {"symptom": 3.0, "sign": 3.0, "disease": 2
 A name that no span overlaps stands in any case; one that the model sees otherwise (直肠癌 in 直肠癌根治术) serves ranking
 alone. `docs/log/structure.md` has the figures.
 """
-LEAST_TYPED: Mapping[str, int] = {"symptom": 2, "sign": 2, "disease": 3, "drug": 2}
+LEAST_TYPED: Mapping[str, int] = {"symptom": 2, "sign": 2, "disease": 3}
 """Characters from which a word of the term list (喘不上气, 腹水征, 慢性病) stands without a concept and without the model."""
 RULE_WEIGHT = 0.6
 """What the rules' label adds to the classifier's probability of it; a certain rule decides alone."""
