@@ -173,7 +173,7 @@ def test_hostile_images(client: TestClient) -> None:
         assert client.post("/v1/fundus/screen", json={"id": "x", "image": image}).status_code in (415, 422)  # fmt: skip
 
 
-@pytest.mark.parametrize("unit", ["9", "痛", "120/80/", "一", "3～", "无发热、", "主诉：现病史：", "（", "1.", "\n", "12 h"])
+@pytest.mark.parametrize("unit", ["9", "痛", "120/80/", "一", "3～", "无发热、", "主诉：现病史：", "（", "1.", "12 h"])
 def test_reading_a_page_of_one_sign_takes_no_minutes(rule_reader: Reader, unit: str) -> None:
     began = time.process_time()
     rule_reader.read([Record(id="a", text=unit * (20_000 // len(unit)))])
