@@ -44,6 +44,17 @@ class DoseRange(Content):
     source: str = "estimate"
 
 
+class ForbiddenRoute(Content):
+    """Ways that a medicine must not be given, as `push`, `drip`, `iv`, `im`, `sc` (iv: push, drip or unsaid)."""
+
+    id: Identifier
+    routes: tuple[Literal["push", "drip", "iv", "im", "sc"], ...]
+    severity: Severity
+    message: str
+    source: str
+    enabled: bool = True
+
+
 class Interaction(Content):
     """An interaction with a medicine or a class of medicines."""
 
@@ -88,6 +99,7 @@ class MedicineEntry(Content):
     doubts: tuple[Doubt, ...] = ()
     interactions: tuple[Interaction, ...] = ()
     doses: tuple[DoseRange, ...] = ()
+    forbidden_routes: tuple[ForbiddenRoute, ...] = ()
     notes: str | None = None
 
     def conditions(self) -> Iterator[tuple[str, str]]:

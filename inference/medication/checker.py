@@ -11,7 +11,7 @@ from data_contracts.prescription import MedicationWarning, PrescriptionCheck
 from data_contracts.record import GivenMedication
 from inference.facts import facts_of
 from inference.medication.allergies import allergy_classes
-from inference.medication.doses import doubt_of, route_of, row_for
+from inference.medication.doses import doubt_of, route_of, row_for, ways_of
 from inference.medication.kidney import with_egfr
 from inference.medication.names import MedicineNames
 from inference.reading.types import Reading
@@ -63,7 +63,7 @@ class PrescriptionChecker:
         found = [
             warning
             for order in orders
-            for warning in (*self._allergy(order, allergic), *self._doubt(order, facts), *self._dose(order, facts))
+            for warning in (*self._allergy(order, allergic), *self._doubt(order, facts), *self._route(order), *self._dose(order, facts))
         ]
         for warning in (*found, *self._interactions(orders, others), *self._duplicates(orders)):
             known = warnings.get(warning.id)
@@ -133,6 +133,21 @@ class PrescriptionChecker:
             )
             for doubt, condition in self.doubts[order.id]
             if condition.evaluate(facts)
+        ]
+
+    def _route(self, order: Order) -> list[MedicationWarning]:
+        ways = ways_of(order.given.route)
+        return [
+            self._warning(
+                f"route:{rule['id']}",
+                "contraindication",
+                rule["severity"],
+                (order.medicine["name"],),
+                f"{order.medicine['name']}：{rule['message']}",
+                rule["source"],
+            )
+            for rule in order.medicine.get("forbidden_routes", ())
+            if rule.get("enabled", True) and ways & set(rule["routes"])
         ]
 
     def _dose(self, order: Order, facts: Facts) -> list[MedicationWarning]:

@@ -198,6 +198,17 @@ def route_of(text: str | None) -> str:
     return _ROUTES.get(plain, plain)
 
 
+def ways_of(text: str | None) -> frozenset[str]:
+    """What a route may be called in a rule: 静推 is `push` and `iv`, 静滴 is `drip` and `iv`, a bare iv only `iv`."""
+    plain = unicodedata.normalize("NFKC", text or "").lower().replace(" ", "")
+    way = route_of(text)
+    if way != "iv":
+        return frozenset({way})
+    if re.search(r"推|静注|ivp", plain):
+        return frozenset({"iv", "push"})
+    return frozenset({"iv", "drip"}) if re.search(r"滴|gtt|drip|vd", plain) else frozenset({"iv"})
+
+
 def row_for(doses: Sequence[Mapping[str, Any]], route: str) -> Mapping[str, Any] | None:
     """The range for a route; where only one way of injection is described it stands for the others."""
     wanted = [route, *(r for r in _INJECTED if route in _INJECTED and r != route)]

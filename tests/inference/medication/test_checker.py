@@ -77,3 +77,10 @@ def test_unknown_names_are_said_not_guessed(check: Any) -> None:
 def test_ids_are_stable(check: Any) -> None:
     first, second = (check("男，25岁，青霉素过敏", "阿莫西林 0.5g tid") for _ in range(2))
     assert [w.id for w in first.warnings] == [w.id for w in second.warnings] != []
+
+
+def test_ways_that_a_medicine_must_not_be_given(check: Any) -> None:
+    assert "contraindication" in kinds(check("男，40岁，血钾3.0mmol/L", "氯化钾 1g st 静推"), "serious")
+    assert "contraindication" not in kinds(check("男，40岁，血钾3.0mmol/L", "氯化钾 1g qd 静滴"))
+    assert "contraindication" in kinds(check("女，30岁，梅毒", "苄星青霉素 240万U qw iv"), "serious")
+    assert "contraindication" not in kinds(check("女，30岁，梅毒", "苄星青霉素 240万U qw im"))

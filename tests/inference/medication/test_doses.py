@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from inference.medication.doses import PIECE, Amount, doubt_of, parse_dose, parse_pieces, route_of, row_for, times_a_day, usual_weight
+from inference.medication.doses import (
+    PIECE,
+    Amount,
+    doubt_of,
+    parse_dose,
+    parse_pieces,
+    route_of,
+    row_for,
+    times_a_day,
+    usual_weight,
+    ways_of,
+)
 
 ADULT = {
     "route": "po",
@@ -131,3 +142,11 @@ def test_a_combination_is_counted_in_pieces() -> None:
     assert doubt_of("复方氨酚烷胺", row, "1粒", "bid", age_years=30, weight=None) is None
     doubt = doubt_of("复方氨酚烷胺", row, "2粒", "tid", age_years=30, weight=None)
     assert doubt is not None and doubt.severity == "serious"
+
+
+@pytest.mark.parametrize(
+    ("text", "ways"),
+    [("静推", {"iv", "push"}), ("ivgtt", {"iv", "drip"}), ("静脉滴注", {"iv", "drip"}), ("iv", {"iv"}), ("肌注", {"im"}), (None, {"po"})],
+)
+def test_ways(text: str | None, ways: set[str]) -> None:
+    assert ways_of(text) == ways
