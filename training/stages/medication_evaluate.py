@@ -90,7 +90,7 @@ def run(out: Path = OUT) -> dict[str, Any]:
         [f"share of {report['expected_warnings']} expected warnings given", report["given"]],
         ["the same by kind", ", ".join(f"{kind} {count}" for kind, count in report["given_by_kind"].items())],
         [
-            "the first set, which steered the rules / the second, written after and answered once before any change",
+            "the first set / the second (both were looked at while mending; docs/log/medication.md has their first answers)",
             " / ".join(report["given_by_set"].values()),
         ],
         ["faultless records warned about above `note` (aim ≤ 0.10)", report["faultless_warned_above_note"]],

@@ -72,7 +72,7 @@ def run(out: Path = OUT) -> dict[str, Any]:
             ", ".join(f"{kind} {share}" for kind, share in report["found_in_three"].items() if kind not in ("all", "first", "second")),
         ],
         [
-            "the first set, which steered the aliases / the second, which steered nothing before its first answer",
+            "the first set / the second, in three (both were looked at while mending; docs/log/search.md has their first answers)",
             f"{report['found_in_three']['first']} / {report['found_in_three']['second']}",
         ],
         ["CPU milliseconds an answer, median / p95 (aim < 20)", f"{report['milliseconds_median']} / {report['milliseconds_p95']}"],
