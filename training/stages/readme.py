@@ -147,6 +147,7 @@ SCORE_ROWS = [
     ("chosen.mean_slope", "calibration slope"),
 ]
 OTHERS = (
+    ("risk_vectors", "instruments against independent vectors", "python -m training.stages.risk_vectors"),
     ("fundus", "fundus screening", "python -m training.stages.fundus_evaluate"),
     ("medication", "prescription check", "python -m training.stages.medication_evaluate"),
     ("search", "search", "python -m training.stages.search_evaluate"),
