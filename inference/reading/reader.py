@@ -27,9 +27,16 @@ alone. `docs/log/structure.md` has the figures.
 """
 LEAST_TYPED: Mapping[str, int] = {"symptom": 2, "sign": 2, "disease": 3}
 """Characters from which a word of the term list (喘不上气, 腹水征, 慢性病) stands without a concept and without the model."""
-RULE_WEIGHT = 0.6
+RULE_WEIGHT = 0.85
 """What the rules' label adds to the classifier's probability of it; a certain rule decides alone."""
 _CLINICAL = frozenset({"symptom", "sign", "disease"})
+_SENTENCE_END = re.compile("[。；;\\n]")
+_SAID_BY: Mapping[str, re.Pattern[str]] = {
+    "absent": re.compile("[无不未否没非阴×除排勿]|\\(-|no|正常"),
+    "family": re.compile("[父母爸妈爷奶公婆祖兄弟姐妹哥姨姑叔伯舅子女孙]|家族|遗传|亲属"),
+    "other_person": re.compile("[夫妻公婆伴人友邻学事工]|家里|同|接触|班"),
+}
+"""Without such a word in its sentence a mention is neither denied nor another person's."""
 _OPERATION = re.compile(r"(?:根治|切除|松解|摘除|修补|手术|清扫|消融|栓塞)")
 
 
@@ -127,7 +134,10 @@ class Reader:
                 continue
             drafts.append(replace(draft, hidden=hidden))
             probabilities.append(None)
-        decisions = [_decide(rule, learned) for rule, learned in zip(self.rules.judge(page, drafts), probabilities, strict=True)]
+        decisions = [
+            _decide(rule, learned, page.folded, draft)
+            for draft, rule, learned in zip(drafts, self.rules.judge(page, drafts), probabilities, strict=True)
+        ]
         return self.rules.entities(page, drafts, decisions)
 
 
@@ -149,11 +159,23 @@ def _overlaps(places: Sequence[tuple[int, int]], start: int, end: int) -> bool:
     return any(low < end and start < high for low, high in near)
 
 
-def _decide(rule: Decision, learned: Mapping[str, float] | None) -> Decision:
-    """The rule where it is certain; else the label with the highest sum of the classifier's and the rule's say."""
+def _sentence(text: str, start: int, end: int) -> str:
+    """The sentence that holds a stretch."""
+    low = max(text.rfind(mark, 0, start) for mark in "。；;\n")
+    stop = _SENTENCE_END.search(text, end)
+    return text[low + 1 : stop.end() if stop else len(text)]
+
+
+def _decide(rule: Decision, learned: Mapping[str, float] | None, text: str, draft: Draft) -> Decision:
+    """The rule where it is certain; else the label with the highest sum of the classifier's and the rule's say.
+
+    The classifier may deny or ascribe to others only where the sentence has a word that can say so.
+    """
     if learned is None or rule.certain:
         return rule
     best = max(learned, key=lambda label: learned[label] + (RULE_WEIGHT if label == rule.label else 0.0))
     if best == rule.label:
+        return rule
+    if best in _SAID_BY and not _SAID_BY[best].search(_sentence(text, draft.start, draft.end)):
         return rule
     return Decision(cast(Assertion, best), None, False, "learned")
