@@ -48,7 +48,9 @@ def evaluate(folder: Path) -> dict[str, Any]:
             if vector["instrument"] == "china_par_10y" and str(vector.get("edition")).startswith("official"):
                 errors.append(abs(output["risk_pct"] - vector["expected"]["risk_pct"]))
     error = sum(errors) / len(errors) if errors else None
-    rows = [[f"vectors that agree, {said} [{mark}]", f"{agreed[mark]} of {seen[mark]}"] for mark, said in CONFIDENCE.items() if seen[mark]]
+    rows: list[list[Any]] = [
+        [f"vectors that agree, {said} [{mark}]", f"{agreed[mark]} of {seen[mark]}"] for mark, said in CONFIDENCE.items() if seen[mark]
+    ]
     if error is not None:
         rows.append(
             ["China-PAR 10 years against the official site, mean absolute error in percentage points (aim ≤ 0.05)", round(error, 4)]
