@@ -41,8 +41,11 @@ async function busy(form, work) {
 }
 
 // a bare number says nothing by itself: the finding's name stands in its place
+const NUMBERS = { ...Object.fromEntries(MEASURES.map(([name, label]) => [name, label])), pregnancy_weeks: "孕周", temperature: "体温", heart_rate: "心率", respiratory_rate: "呼吸", spo2: "血氧", glucose: "血糖", wbc: "白细胞", haemoglobin: "血红蛋白", platelets: "血小板", potassium: "血钾", sodium: "血钠", crp: "CRP", urine_protein: "尿蛋白", fetal_heart_rate: "胎心率", gcs: "昏迷评分" };
 function words(item) {
   const text = item.span && item.span.text ? item.span.text : "";
+  // a rule's number carries the measurement's name
+  if (text && /^[a-z][a-z0-9_]*$/.test(item.note || "")) return `${NUMBERS[item.note] || "数值"} ${text}`;
   return !text || !/[\u3400-\u9fffA-Za-z]/.test(text) ? item.note || text || item.name || "" : text;
 }
 function chips(items, kind) {
