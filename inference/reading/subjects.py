@@ -19,6 +19,9 @@ _ANIMAL_ACTS = re.compile(
     r"(?:家|们)?(?:的|养的|家的)?(?:狗|犬|猫|老鼠|牛|猪|驴|马|羊|鹅|鸡|蜂|蛇)[^，。；;\n]{0,4}(?:咬|抓|舔|挠|踢|啄|撞|顶|蛰|蜇|刺)"
 )
 """邻居家的狗咬伤左腿: the owner is no subject."""
+_A_REMARK = 14
+_OPENING = re.compile(r"\s*(?:我|俺|我家|俺家|家里|咱|我们)?(?:老|小)?")
+_OLD_OR_SHARED = re.compile(r"(?:[^，。；;\n]{0,3})(?:患|有|曾|死于|因|也|均|都|同样|近日|体健|健在|去世|病史|确诊|得过|查出)")
 _CHILDREN = frozenset({"儿子", "女儿", "孙子", "孙女", "外孙", "外孙女", "长子", "次子", "长女", "次女", "其子", "其女"})
 
 
@@ -54,6 +57,7 @@ class SubjectFinder:
         if any(kind == "pseudo" and text[start:end].endswith(_SPEAKING) for start, end, kind in marks):
             # 奶奶代诉：孙子…: the child that its elder speaks of is the patient
             marks = [(start, end, "patient" if text[start:end] in _CHILDREN else kind) for start, end, kind in marks]
+        marks = self._opened_with_the_patient(text, marks)
         if not any(kind in ("family", "other_person") for _, _, kind in marks):
             return []
         found: list[Subject] = []
@@ -66,6 +70,22 @@ class SubjectFinder:
                 position += 1
             found += self._of_sentence(text, marks[first:position], sentence.end())
         return found
+
+    def _opened_with_the_patient(self, text: str, marks: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+        """A teller's record that opens with its patient by kinship (婆婆今早喊不醒，右边手脚动不得): that word means the patient.
+
+        Only where nobody else is named, the text is more than a remark, and no old or shared disease follows.
+        """
+        told = [mark for mark in marks if mark[2] != "pseudo"]
+        if not told or len(told) < len(marks) or len({text[start:end] for start, end, _ in told}) > 1:
+            return marks
+        first = told[0]
+        if first[2] == "patient" or _OPENING.fullmatch(text[: first[0]]) is None or _OLD_OR_SHARED.match(text, first[1]) is not None:
+            return marks
+        if sum("一" <= ch <= "鿿" for ch in text) < _A_REMARK or self._pronoun.search(text, first[1]) is not None:
+            return marks
+        word = text[first[0] : first[1]]
+        return [(start, end, "patient" if text[start:end] == word else kind) for start, end, kind in marks]
 
     def _of_sentence(self, text: str, marks: list[tuple[int, int, str]], sentence_end: int) -> list[Subject]:
         found: list[Subject] = []

@@ -173,3 +173,18 @@ def test_scanned_and_traditional_text_is_mended_in_place(rules: RuleReader) -> N
 def test_english_sex_and_age(rules: RuleReader, text: str, sex: str, years: float) -> None:
     facts = read_patient(Patient(), rules.normalise(text), [], None)
     assert (facts.sex, round(facts.age_years or 0.0)) == (sex, years)
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("婆婆今早起来喊她不答应，右边手杆脚杆动不得", set()),
+        ("兄弟喝了十几年酒，今天吐血两大碗，头晕站不稳", set()),
+        ("奶奶发烧两天，咳嗽黄痰，喘不上气，嘴唇发紫", set()),
+        ("丈夫近日发热咳嗽，确诊流感，自己今天开始咽痛", {"other_person"}),
+        ("父亲患肝癌去世，母亲体健，近来体检未见异常", {"family"}),
+        ("外公肺癌，外婆老年痴呆，均于前年去世，余无特殊", {"family"}),
+    ],
+)
+def test_a_record_may_open_with_its_patient_by_kinship(rules: RuleReader, text: str, kinds: set[str]) -> None:
+    assert {subject.kind for subject in rules.assertion.subjects(text)} == kinds
