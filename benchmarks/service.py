@@ -154,7 +154,13 @@ def _text_request(kind: int, record: dict[str, Any]) -> tuple[str, Any]:
 
 def post(connection: http.client.HTTPConnection, path: str, body: Any) -> int:
     """The status of one POST."""
-    connection.request("POST", path, json.dumps(body, ensure_ascii=False).encode(), {"Content-Type": "application/json"})
+    content = json.dumps(body, ensure_ascii=False).encode()
+    try:
+        connection.request("POST", path, content, {"Content-Type": "application/json"})
+    except (BrokenPipeError, ConnectionResetError):
+        # the service closes a connection after refusing a body early: once more on a fresh one
+        connection.close()
+        connection.request("POST", path, content, {"Content-Type": "application/json"})
     response = connection.getresponse()
     response.read()
     return response.status
