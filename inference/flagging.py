@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from data_contracts.diagnosis import RedFlag
 from data_contracts.spans import Evidence
 from inference.facts import RecordFacts
@@ -49,6 +51,25 @@ def red_flags(record: RecordFacts, kb: KnowledgeBase) -> tuple[RedFlag, ...]:
         )
         for _, rule in fired
     )
+
+
+def one_for_each_disease(flags: Sequence[RedFlag]) -> tuple[RedFlag, ...]:
+    """Of each disease's flags the most urgent one, of equals the one with the most evidence; the others' evidence joins it.
+
+    Several rules of one entry say one thing to the doctor: eight flags for one pre-eclampsia are read as noise.
+    """
+    by_disease: dict[str, list[RedFlag]] = {}
+    for flag in flags:
+        by_disease.setdefault(flag.diseases[0], []).append(flag)
+    merged = []
+    for members in by_disease.values():
+        first = min(members, key=lambda flag: (_URGENCY[flag.urgency], -len(flag.evidence)))
+        places: dict[tuple[str | None, int, int], Evidence] = {}
+        for item in (*first.evidence, *(e for flag in members for e in flag.evidence)):
+            if item.span is not None:
+                places.setdefault((item.span.section, item.span.start, item.span.end), item)
+        merged.append(first.model_copy(update={"evidence": tuple(places.values())}))
+    return tuple(sorted(merged, key=lambda flag: _URGENCY[flag.urgency]))
 
 
 def _out_of_population(rule: RedFlagRule, record: RecordFacts, kb: KnowledgeBase) -> bool:

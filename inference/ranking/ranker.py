@@ -13,7 +13,7 @@ import numpy.typing as npt
 from data_contracts.diagnosis import Abstention, Candidate, Diagnosis, MissingFinding, NextStep, RedFlag, Versions
 from data_contracts.spans import Evidence
 from inference.facts import RecordFacts, facts_of
-from inference.flagging import red_flags
+from inference.flagging import one_for_each_disease, red_flags
 from inference.ranking.fusion import Fusion, PartScores, features, pool, unfitted
 from inference.ranking.lexical import LEXICAL, Lexical
 from inference.ranking.names import NameIndex
@@ -136,7 +136,7 @@ class Ranker:
     def diagnose(self, reading: Reading, *, top_k: int, candidates: Sequence[str] | None, explain: bool, versions: Versions) -> Diagnosis:
         """The whole answer for one reading."""
         record = facts_of(reading, self.kb)
-        flags = red_flags(record, self.kb)
+        flags = one_for_each_disease(red_flags(record, self.kb))
         if candidates is not None:
             chosen = self.choose(reading, candidates, record)[:top_k]
             shown = tuple(self._named(name, target, p, record) for name, target, p in chosen)

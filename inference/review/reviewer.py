@@ -10,7 +10,7 @@ from data_contracts.diagnosis import Versions
 from data_contracts.review import Alert, Review
 from data_contracts.spans import DiseaseRef, Evidence
 from inference.facts import RecordFacts, facts_of
-from inference.flagging import red_flags, rule_evidence
+from inference.flagging import one_for_each_disease, red_flags, rule_evidence
 from inference.ranking.ranker import Ranked, Ranker
 from inference.reading.quality import assess_quality
 from inference.reading.types import Reading
@@ -100,7 +100,7 @@ class Reviewer:
                 evidence=flag.evidence,
                 source=f"rule:{flag.rule}",
             )
-            for flag in red_flags(record, self.kb)
+            for flag in one_for_each_disease(red_flags(record, self.kb))
         ]
 
     def _values(self, record: RecordFacts, coverage: Coverage) -> list[Alert]:

@@ -109,6 +109,17 @@ def tables() -> str:
     reader, coding, score = _load("reader"), _load("coding"), _load("risk_hyperglycaemia")
     if reader:
         parts += ["", *_flat("reading, strict span and type F1", "python -m training.stages.reader_evaluate", reader, READER_ROWS)]
+    status = _load("dialogue_status")
+    if status:
+        parts += [
+            "",
+            *_flat(
+                "status in dialogue, answers that follow read too; not served",
+                "python -m training.stages.dialogue_status",
+                status,
+                STATUS_ROWS,
+            ),
+        ]
     if coding:
         parts += ["", *_flat("coding", "python -m training.stages.coding_evaluate", coding, CODING_ROWS)]
     if score:
@@ -133,8 +144,9 @@ READER_ROWS = [
     ("benchmarks.ccks2019_dev.f1", "`ccks2019` dev"),
     ("benchmarks.cmeee_v1_dev.f1", "`cmeee` V1 dev, nested"),
     ("served.ccks2019_dev.f1", "`ccks2019` dev through the served product types"),
-    ("cmdd_test_status.macro_f1", "`cmdd` test, status on gold mentions, macro-F1"),
+    ("cmdd_test_status.macro_f1", "`cmdd` test, status on gold mentions, macro-F1: the served network, without the answers that follow"),
 ]
+STATUS_ROWS = [("test.macro_f1", "`cmdd` test, status on gold mentions, macro-F1")]
 CODING_ROWS = [
     ("icd10.dev.f1", "`chip_cdn` dev over the v601 table, set-F1"),
     ("icd10.dev.gold_in_top_5", "the same, gold in the first five"),
