@@ -27,6 +27,8 @@ from models.bundle import Bundle
 
 Vector = npt.NDArray[np.float64]
 FUSION = "fusion.json"
+NO_COMPLAINT = frozenset({"asymptomatic_finding"})
+"""Findings that say there is nothing to report."""
 _EVIDENCE = 6
 _MIN_CHINESE = 2
 
@@ -313,7 +315,7 @@ class Ranker:
 
 def _informative(record: RecordFacts) -> int:
     """How many findings, abnormal numbers and named diseases the record asserts."""
-    stated = len(record.stated & record.facts.present)
+    stated = len((record.stated & record.facts.present) - NO_COMPLAINT)
     named = sum(assertion in ("present", "possible") for assertion in record.mentioned.values())
     derived = sum(f in record.evidence and f not in record.stated for f in record.facts.present)
     return stated + named + derived

@@ -36,7 +36,8 @@ class Linker:
         self._degrees = tuple(sorted(aliases["degrees"], key=len, reverse=True))
         self._reduced: dict[str, tuple[Named, ...]] = {}
         for name, named in self._names.items():
-            self._reduced.setdefault(self._reduce(name), named)
+            # 大量流血 of a wound must not make every 流血 one: a name is kept whole where little would be left
+            self._reduced.setdefault(self._reduce(name, least=3), named)
         self._by_pair: dict[str, list[str]] = {}
         for name in self._names:
             for pair in {name[i : i + 2] for i in range(len(name) - 1)}:
@@ -61,13 +62,13 @@ class Linker:
     def _preferred(self, named: tuple[Named, ...], kind: EntityType) -> tuple[Named, ...]:
         return tuple(sorted(named, key=lambda item: item.type != kind))
 
-    def _reduce(self, name: str) -> str:
-        """Without degree words at its front, with everyday equivalents put one way."""
+    def _reduce(self, name: str, least: int = 2) -> str:
+        """Without degree words at its front (`least` characters stay), with everyday equivalents put one way."""
         changed = True
         while changed:
             changed = False
             for degree in self._degrees:
-                if name.startswith(degree) and len(name) - len(degree) >= 2:
+                if name.startswith(degree) and len(name) - len(degree) >= least:
                     name, changed = name[len(degree) :], True
                     break
         for first, second in self._equal:
