@@ -29,6 +29,8 @@ Vector = npt.NDArray[np.float64]
 FUSION = "fusion.json"
 NO_COMPLAINT = frozenset({"asymptomatic_finding"})
 """Findings that say there is nothing to report."""
+MOST_OPTIONS, UNKNOWN_SHARE = 6, 0.3
+NAMES_ALONE = {"name": 1.0, "semantic": 0.0, "fused": 0.0}
 _EVIDENCE = 6
 _MIN_CHINESE = 2
 
@@ -107,12 +109,14 @@ class Ranker:
     def choose(self, reading: Reading, names: Sequence[str], record: RecordFacts | None = None) -> list[tuple[str, str | None, float]]:
         """Rank only the given names or codes: (name, target or None, probability), best first.
 
-        A name that the knowledge base holds is judged by all parts; any other by the semantic part alone.
+        A name that the knowledge base holds is judged by all parts; any other by the semantic part alone. In a long list with many
+        unknown names (a hospital's own classes) the names alone are compared, since only they are on one scale.
         """
         record = record or facts_of(reading, self.kb)
         scores, vector = self.parts(reading, record)
         found = [self.names.find(name) for name in names]
-        w = self.fusion.options
+        classes = len(names) > MOST_OPTIONS and sum(target is None for target in found) > UNKNOWN_SHARE * len(names)
+        w = NAMES_ALONE if classes else self.fusion.options
         name_scores = (
             self.semantic.name_score(vector, list(names)) if self.semantic is not None and vector is not None else np.zeros(len(names))
         )
