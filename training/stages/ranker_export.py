@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from inference.ranking.encoder import TextEncoder
+from inference.ranking.encoder import Matrix, TextEncoder
 from inference.ranking.fusion import unfitted
 from inference.ranking.lexical import BITS, LEXICAL, buckets, centroid
 from inference.ranking.lexical import write as write_lexical
@@ -76,6 +77,33 @@ def parity(model: BiEncoder, encoder: TextEncoder, texts: list[str]) -> dict[str
             reference = model(ids, torch.ones_like(ids))[0].numpy()
         cosines.append(float(reference @ encoder.encode_one(text)))
     return {"least": min(cosines), "mean": float(np.mean(cosines))}
+
+
+def cost_of_int8(floating: Path, encoder: TextEncoder, kb: KnowledgeBase, rows: list[dict[str, Any]], most: int = 300) -> dict[str, float]:
+    """Share of held-out records whose disease is among the first three by vectors alone, float32 against the int8 graph.
+
+    The aim is a loss of one point at most.
+    """
+    texts, owners = all_views(kb)
+    held = [row for row in rows if row["split"] == "authored_dev" and row["labels"]][:most]
+    if not held:
+        return {}
+    session = onnxruntime.InferenceSession(str(floating), providers=["CPUExecutionProvider"])
+
+    def floats(text: str) -> Matrix:
+        ids = np.array([encoder.tokenizer.encode(text).ids], dtype=np.int64)
+        return np.asarray(session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0])
+
+    shares = {}
+    for name, encode in (("float32", floats), ("int8", encoder.encode_one)):
+        views = np.stack([encode(text) for text in texts])
+        hits = 0
+        for row in held:
+            order = np.argsort(-(views @ encode(row["text"])))
+            first = list(dict.fromkeys(owners[i] for i in order[:60].tolist()))[:3]
+            hits += row["labels"][0] in first
+        shares[name] = round(hits / len(held), 4)
+    return {"records": len(held), **shares}
 
 
 def case_bank(rows: list[dict[str, Any]], encoder: TextEncoder, out: Path) -> int:
@@ -156,9 +184,11 @@ def run(kb: KnowledgeBase, parameters: RankerParameters, *, folder: Path = FOLDE
     seal(bundle_folder, task="ranker", version="unfitted", fields=fields)
     bundle = Bundle.open(bundle_folder, replay=0)
     encoder = TextEncoder(bundle)
-    rows = [row for line in queries.read_text(encoding="utf-8").splitlines() if (row := json.loads(line))["split"] == "train"]
+    every = [json.loads(line) for line in queries.read_text(encoding="utf-8").splitlines()]
+    rows = [row for row in every if row["split"] == "train"]
     texts, _ = all_views(kb)
     agreement = parity(model, encoder, [row["text"] for row in rows[:: max(1, len(rows) // 100)]][:100])
+    cost = cost_of_int8(folder / "float32.onnx", encoder, kb, every)
     write_vectors(bundle_folder / SEALED, encode_views(texts, encoder))
     cases = case_bank(rows, encoder, bundle_folder / CASES)
     lexical = lexical_part(rows, kb, bundle_folder / LEXICAL)
@@ -170,11 +200,25 @@ def run(kb: KnowledgeBase, parameters: RankerParameters, *, folder: Path = FOLDE
         bundle_folder,
         task="ranker",
         version="unfitted",
-        fields={**fields, "parity": agreement, "cases": cases, "lexical_documents": lexical, "unreachable_pieces": dropped},
+        fields={
+            **fields,
+            "parity": agreement,
+            "first_three_by_vectors": cost,
+            "cases": cases,
+            "lexical_documents": lexical,
+            "unreachable_pieces": dropped,
+        },
         golden=golden_rows(bundle.session(), golden),
         golden_tolerance=0.02,
     )
-    return {"parity": agreement, "cases": cases, "views": len(texts), "lexical_documents": lexical, "unreachable_pieces": dropped}
+    return {
+        "parity": agreement,
+        "first_three_by_vectors": cost,
+        "cases": cases,
+        "views": len(texts),
+        "lexical_documents": lexical,
+        "unreachable_pieces": dropped,
+    }
 
 
 if __name__ == "__main__":

@@ -347,6 +347,7 @@ def run(
             "mlflow_run": run_id,
             "metrics": report,
             "parity": bundle.manifest.get("parity"),
+            "first_three_by_vectors": bundle.manifest.get("first_three_by_vectors"),
             "label_space": {"full": len(kb.diseases), "thin": len(kb.thin)},
         },
         golden=golden,
