@@ -54,9 +54,10 @@ def red_flags(record: RecordFacts, kb: KnowledgeBase) -> tuple[RedFlag, ...]:
 
 
 def one_for_each_disease(flags: Sequence[RedFlag]) -> tuple[RedFlag, ...]:
-    """Of each disease's flags the most urgent one, of equals the one with the most evidence; the others' evidence joins it.
+    """Of each disease's flags the most urgent one, of equals the one with the most evidence; what the others say joins it.
 
-    Several rules of one entry say one thing to the doctor: eight flags for one pre-eclampsia are read as noise.
+    Eight boxes for one pre-eclampsia are read as noise; yet what an equally urgent rule tells to do is never lost (an entry
+    may hold rules for different dangers), so its message stands in the same box.
     """
     by_disease: dict[str, list[RedFlag]] = {}
     for flag in flags:
@@ -68,7 +69,8 @@ def one_for_each_disease(flags: Sequence[RedFlag]) -> tuple[RedFlag, ...]:
         for item in (*first.evidence, *(e for flag in members for e in flag.evidence)):
             if item.span is not None:
                 places.setdefault((item.span.section, item.span.start, item.span.end), item)
-        merged.append(first.model_copy(update={"evidence": tuple(places.values())}))
+        said = dict.fromkeys([first.message, *(flag.message for flag in members if flag.urgency == first.urgency)])
+        merged.append(first.model_copy(update={"evidence": tuple(places.values()), "message": "".join(said)}))
     return tuple(sorted(merged, key=lambda flag: _URGENCY[flag.urgency]))
 
 

@@ -162,3 +162,9 @@ def test_entered_diagnosis_is_not_ranked_on(engine: Engine) -> None:
 def test_a_village_is_not_sent_to_a_scanner(engine: Engine) -> None:
     answer = diagnose(engine, "男，50岁，腹痛2天，呕吐。", encounter={"facility": "village"})
     assert not any(word in step.what for step in answer.next_steps if step.kind == "test" for word in ("CT", "MRI", "磁共振"))
+
+
+def test_a_clean_check_up_is_abstained_from(engine: Engine) -> None:
+    answer = diagnose(engine, "体检复查，无不适。血压 128/76mmHg，空腹血糖5.2mmol/L。", patient=MAN)
+    assert answer.status == "abstained"
+    assert not answer.candidates

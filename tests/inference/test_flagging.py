@@ -26,5 +26,12 @@ def test_of_equals_the_best_supported_stands() -> None:
     assert [f.rule for f in one_for_each_disease([flag("a", "x", "today", 1), flag("b", "x", "today", 2, 3)])] == ["b"]
 
 
+def test_what_an_equally_urgent_rule_says_is_kept_and_a_milder_one_gives_way() -> None:
+    (shown,) = one_for_each_disease(
+        [flag("补糖。", "x", "immediate", 1), flag("开放气道。", "x", "immediate", 2, 3), flag("明日复查。", "x", "soon", 4)]
+    )
+    assert shown.message == "开放气道。补糖。"
+
+
 def test_nothing_stays_nothing() -> None:
     assert one_for_each_disease([]) == ()
