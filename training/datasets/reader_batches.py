@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from inference.reading.tokens import CharacterTokeniser
 from training.datasets.extraction import (
@@ -54,6 +56,29 @@ class Batch:
     statuses: Tensor
     """Assertion class of each span in the three tensors before it."""
     dialogue: bool
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch with its tensors on a device."""
+        moved: dict[str, Any] = {
+            field.name: value.to(device, non_blocking=True)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return replace(self, **moved)
+
+
+class Plan(Dataset[Batch]):
+    """The batches of one round, collated when they are asked for (by worker processes, where a loader has some)."""
+
+    def __init__(self, members: Sequence[Sequence[Document]], tokeniser: CharacterTokeniser) -> None:
+        self.members = members
+        self.tokeniser = tokeniser
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __getitem__(self, place: int) -> Batch:
+        return collate(self.members[place], self.tokeniser)
 
 
 def missing_characters(texts: Iterable[str], tokeniser: CharacterTokeniser, at_least: int = 3) -> list[str]:

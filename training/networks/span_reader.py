@@ -122,9 +122,9 @@ class SpanReader(nn.Module):
         hidden = weight.shape[-1]
         projected = functional.linear(self.dropout(states), weight.reshape(-1, hidden), bias.reshape(-1)).float()
         projected = projected.unflatten(-1, (len(chosen), 2, HEAD_SIZE)).permute(3, 0, 2, 1, 4)
-        cosines, sines = rotary(states.shape[1], HEAD_SIZE)
+        cosines, sines = (part.to(states.device) for part in rotary(states.shape[1], HEAD_SIZE))
         queries, keys = rotate(projected, cosines, sines)
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(states.device.type, enabled=False):
             return queries @ keys.transpose(-1, -2) / HEAD_SIZE**0.5
 
     def score_band(self, states: Tensor, channels: Sequence[int]) -> Tensor:

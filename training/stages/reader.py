@@ -13,8 +13,10 @@ import logging
 import os
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -22,10 +24,11 @@ import yaml
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.data import DataLoader, Subset
 
 from inference.reading.tokens import CharacterTokeniser, assign_unused_slots
 from training.datasets.extraction import ASSERTIONS, DIALOGUE_STATUSES, Document, load_corpus, load_sentences
-from training.datasets.reader_batches import Batch, Share, collate, missing_characters, plan_round
+from training.datasets.reader_batches import Batch, Plan, Share, missing_characters, plan_round
 from training.networks.span_reader import EncoderSize, SpanReader, span_loss
 
 log = logging.getLogger("training.reader")
@@ -68,6 +71,12 @@ class ReaderParameters:
     """Assertion classes weigh their frequency to minus this power."""
     served: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Product label to the channels whose scores are averaged for it; its own product channel where left out."""
+    adversarial: float = 0.0
+    """Length of the step against the word embeddings (fast gradient method); 0: none."""
+    adversarial_from: float = 0.6
+    """Part of the run after which that step is taken; it doubles the time."""
+    workers: int = 0
+    """Processes that collate batches beside the training one."""
     random_encoder: bool = False
     """Start from a small random encoder (tests; machines without the pretrained weights)."""
 
@@ -128,6 +137,26 @@ def write_tokeniser(tokeniser: CharacterTokeniser, path: Path) -> None:
     path.write_text(json.dumps({"version": "1.0", "model": model}, ensure_ascii=False), encoding="utf-8")
 
 
+def device_at_hand() -> torch.device:
+    """The accelerator where there is one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def disturbed(embedding: Tensor, length: float) -> Iterator[None]:
+    """Inside, the word embeddings stand a step of ``length`` along their gradient (Miyato et al. 2017, on the whole table)."""
+    gradient = embedding.grad
+    assert gradient is not None
+    step = length * gradient / gradient.norm().clamp_min(1e-12)
+    with torch.no_grad():
+        embedding.add_(step)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            embedding.sub_(step)
+
+
 def class_weights(documents: Sequence[Document], classes: Sequence[str], power: float) -> Tensor:
     """Weight of each assertion class, mean 1 over the spans."""
     counts = torch.tensor(
@@ -173,6 +202,23 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = group["rate"] * factor
 
+    def backward(self, batch: Batch, weights: Mapping[bool, Tensor], progress: float) -> dict[str, Tensor]:
+        """Gradients of a batch, and late in the run those of its disturbed copy; the losses for the log by name."""
+        p = self.parameters
+        spans, assertion = self._add_gradients(batch, weights)
+        if p.adversarial and progress >= p.adversarial_from:
+            with disturbed(self.network.encoder.embeddings.word_embeddings.weight, p.adversarial):
+                self._add_gradients(batch, weights)
+        return {batch.corpus: spans} | ({} if assertion is None else {f"{batch.corpus} assertion": assertion})
+
+    def _add_gradients(self, batch: Batch, weights: Mapping[bool, Tensor]) -> tuple[Tensor, Tensor | None]:
+        p = self.parameters
+        with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=p.bf16):
+            spans, assertion = batch_losses(self.network, batch, weights)
+        loss = spans if assertion is None else spans + p.assertion_weight * assertion
+        (loss / p.accumulate).backward()  # type: ignore[no-untyped-call]
+        return spans.detach(), None if assertion is None else assertion.detach()
+
     def update(self) -> None:
         """One optimiser step, and one of the averaged weights (a short memory at first)."""
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0, foreach=True)
@@ -207,7 +253,7 @@ class Trainer:
         if not (self.folder / "position.json").is_file():
             return False
         self.network.load_state_dict(load_file(self.folder / "weights.safetensors"))
-        self.average = load_file(self.folder / "average.safetensors")
+        self.average = load_file(self.folder / "average.safetensors", device=str(next(self.network.parameters()).device))
         flat = load_file(self.folder / "optimiser.safetensors")
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in flat.items():
@@ -221,15 +267,14 @@ class Trainer:
         return True
 
 
-def batch_loss(network: SpanReader, batch: Batch, weights: Mapping[bool, Tensor], share: float) -> tuple[Tensor, float, float]:
-    """Loss of a batch, with its span and assertion parts for the log."""
+def batch_losses(network: SpanReader, batch: Batch, weights: Mapping[bool, Tensor]) -> tuple[Tensor, Tensor | None]:
+    """The span loss of a batch and, where it has judged spans, their assertion loss."""
     states = network.encode(batch.ids, batch.mask)
     spans = span_loss(network.score_band(states, batch.channels), batch.positive, batch.valid)
     if not len(batch.statuses):
-        return spans, float(spans.detach()), float("nan")
+        return spans, None
     vectors = network.span_vectors(states, batch.span_rows, batch.span_starts, batch.span_ends)
-    assertion = functional.cross_entropy(network.assess(vectors, batch.dialogue), batch.statuses, weight=weights[batch.dialogue])
-    return spans + share * assertion, float(spans.detach()), float(assertion.detach())
+    return spans, functional.cross_entropy(network.assess(vectors, batch.dialogue), batch.statuses, weight=weights[batch.dialogue])
 
 
 def train(parameters: ReaderParameters, corpora: Path | None, sentences: Path, encoder: Path | None, folder: Path) -> Trainer:
@@ -249,6 +294,8 @@ def train(parameters: ReaderParameters, corpora: Path | None, sentences: Path, e
         network = SpanReader.random(EncoderSize(), max(tokeniser.vocabulary.values()) + 1)
     else:
         network = SpanReader.pretrained(encoder)
+    device = device_at_hand()
+    network.to(device)
     (folder / "encoder.json").write_text(network.encoder.config.to_json_string(), encoding="utf-8")
     trainer = Trainer(network, parameters, folder)
     if trainer.resume():
@@ -256,31 +303,29 @@ def train(parameters: ReaderParameters, corpora: Path | None, sentences: Path, e
     (folder / "parameters.json").write_text(json.dumps(asdict(parameters), indent=1), encoding="utf-8")
     shares = {name: Share(parameters.shares.get(name, 1.0), parameters.swapped if name == "ccks2019" else 0.0) for name in documents}
     weights = {
-        dialogue: class_weights([d for d in documents.get(name, [])], CLASSES[dialogue], parameters.class_power)
+        dialogue: class_weights([d for d in documents.get(name, [])], CLASSES[dialogue], parameters.class_power).to(device)
         for dialogue, name in ((True, "cmdd"), (False, "sentences"))
     }
     network.train()
     while trainer.round < parameters.rounds:
         plan = plan_round(documents, shares, parameters.seed + trainer.round, parameters.window, parameters.token_budget)
-        sums: dict[str, list[float]] = {}
+        sums: dict[str, list[Tensor]] = {}
         tokens, began = 0, time.time()
+        rest = Subset(Plan(plan, tokeniser), range(trainer.batch, len(plan)))
+        batches = iter(DataLoader(rest, batch_size=None, num_workers=parameters.workers, prefetch_factor=8 if parameters.workers else None))
         while trainer.batch < len(plan) and trainer.round + trainer.batch / len(plan) < parameters.rounds:
-            trainer.set_rates((trainer.round + trainer.batch / len(plan)) / parameters.rounds)
+            progress = (trainer.round + trainer.batch / len(plan)) / parameters.rounds
+            trainer.set_rates(progress)
             clock = time.time()
-            for members in plan[trainer.batch : trainer.batch + parameters.accumulate]:
-                batch = collate(members, tokeniser)
-                with torch.autocast("cpu", torch.bfloat16, enabled=parameters.bf16):
-                    loss, spans, assertion = batch_loss(network, batch, weights, parameters.assertion_weight)
-                (loss / parameters.accumulate).backward()  # type: ignore[no-untyped-call]
-                sums.setdefault(batch.corpus, []).append(spans)
-                if assertion == assertion:
-                    sums.setdefault(f"{batch.corpus} assertion", []).append(assertion)
+            for batch in (batch.to(device) for batch in islice(batches, parameters.accumulate)):
+                for name, value in trainer.backward(batch, weights, progress).items():
+                    sums.setdefault(name, []).append(value)
                 tokens += batch.ids.numel()
             trainer.update()
             trainer.batch += parameters.accumulate
             trainer.seconds += time.time() - clock
             if trainer.step % parameters.checkpoint_every == 0:
-                means = {name: sum(values) / len(values) for name, values in sums.items()}
+                means = {name: float(torch.stack(values).mean()) for name, values in sums.items()}
                 trainer.history.append({"step": float(trainer.step), **means})
                 log.info(
                     "round %d batch %d/%d step %d %.0f tokens/s %s", trainer.round, trainer.batch, len(plan), trainer.step,
