@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from data_contracts.record import Patient
 from inference.reading.lifetimes import CHINESE as _CHINESE
 from inference.reading.lifetimes import DAYS as _DAYS
-from inference.reading.lifetimes import blank, infant_ages, number, pregnancy_months, says_pregnant
+from inference.reading.lifetimes import SIZE_OF_WOMB, blank, infant_ages, is_of_mother, number, pregnancy_months, says_pregnant
 from inference.reading.subjects import Subject
 from inference.reading.types import PatientFacts
 
@@ -20,8 +20,8 @@ _AFTER_SEX = re.compile(
     r"(?:^|[\s，,|/:])(?:男性?|女性?|[mf])\s?[，,、/|\s]\s?(\d{1,3})(?=\s?(?:$|[，,、/|\s。；;y]))|(?:^|[\s:，,])(?P<before>\d{1,3})\s?(?:yo?\s?)?(?=[mf][\s，,/])"
 )
 _INFANT = re.compile(
-    rf"(?:(?P<born>生后|出生后?|日龄|月龄|新生儿)|患儿|患婴|婴儿|宝宝|小孩|孩子|娃儿?|男婴|女婴|男|女)[，,、:\s]{{0,2}}(?:刚|才|现|已|今年)?(?P<count>\d{{1,3}}(?:\.\d)?|[{_CHINESE}]{{1,3}}|半)\s?(?:多|余)?\s?(?P<unit>个月|月|周|天|日|小时)(?:龄|大)?(?!前)(?(born)|(?!\s?[没未来里都]))"
-    rf"|(?<![\d.])(?P<count2>\d{{1,3}}|[{_CHINESE}]{{1,3}}|半)\s?(?:多)?\s?(?P<unit2>个月|月|周|天|日)(?:龄|大(?!便|小|汗|约|概)|男婴|女婴|婴儿)"
+    rf"(?:(?P<born>(?<![花发])生后|出生后?|日龄|月龄|新生儿)|患儿|患婴|婴儿|宝宝|小孩|孩子|娃儿?|男婴|女婴|男|女)[，,、:\s]{{0,2}}(?:刚|才|现|已|今年)?(?P<count>\d{{1,3}}(?:\.\d)?|[{_CHINESE}]{{1,3}}|半)\s?(?:多|余)?\s?(?P<unit>个月|月|周|个?星期|个?礼拜|天|日|个?小时)(?:龄|大)?(?!前)(?(born)|(?!\s?[没未来里都]))"
+    rf"|(?<![\d.孕狗猫])(?<!狗崽)(?<!猫崽)(?P<count2>\d{{1,3}}|[{_CHINESE}]{{1,3}}|半)\s?(?:多)?\s?(?P<unit2>个月|月|周|天|日)(?:龄|大(?!便|小|汗|约|概)|男婴|女婴|婴儿)"
 )
 _NO_AGE_AFTER = re.compile(r"\s?(?:时|前|开始|初潮|起病|发病|起|绝经|结婚|那年|后|以|月经|患|得|曾|之前|丧|去世|死|病故|病逝)")
 _MALE = re.compile(
@@ -59,7 +59,7 @@ def read_patient(given: Patient, text: str, subjects: Sequence[Subject], gestati
         months = carried if _may_be_pregnant(age) else []
         pregnant = (
             bool(months)
-            or any(not _NOT_PREGNANT.search(own[: match.start()]) for match in _PREGNANT.finditer(own))
+            or any(_is_own_pregnancy(own[: match.start()]) for match in _PREGNANT.finditer(own))
             or (_may_be_pregnant(age) and says_pregnant(own))
         )
         weeks = months[0].length if months else None
@@ -77,6 +77,11 @@ def _sex(text: str) -> str:
     return "male" if male else "female" if female else "unknown"
 
 
+def _is_own_pregnancy(before: str) -> bool:
+    """Whether what stands before a word of pregnancy leaves it a present one."""
+    return _NOT_PREGNANT.search(before) is None and SIZE_OF_WOMB.search(before) is None
+
+
 def _may_be_pregnant(age_days: float | None) -> bool:
     """Whether everyday words of pregnancy can be meant of a patient of this age."""
     return age_days is None or _FERTILE_YEARS[0] <= age_days / 365.25 <= _FERTILE_YEARS[1]
@@ -85,7 +90,7 @@ def _may_be_pregnant(age_days: float | None) -> bool:
 def _age_days(text: str) -> float | None:
     for pattern in (_YEARS, _LABELLED, _INFANT, _AFTER_SEX):
         for match in pattern.finditer(text):
-            if _NO_AGE_AFTER.match(text, match.end()):
+            if _NO_AGE_AFTER.match(text, match.end()) or (pattern is _INFANT and not match["born"] and is_of_mother(text)):
                 continue
             days = _age_of(pattern, match)
             if days is not None and days <= 125 * 365.25:
