@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from inference.reading.lifetimes import blank, infant_ages, pregnancy_months
 from inference.reading.numbers import parse_chinese
 
 DAYS: dict[str, float] = {
@@ -22,7 +23,7 @@ _DURATION = re.compile(
 )
 _DATE = re.compile(
     r"(?:19|20)\d{2}\s?[年.\-/]\s?\d{1,2}(?:\s?[月.\-/]\s?\d{1,2}日?)?|\d{1,2}月\d{1,2}[日号]?|(?:19|20)\d{2}年|\d{1,2}岁(?:半|\d{1,2}个?月)?"
-    r"|[男女][，,、\s]\s?\d{1,2}(?:个?月|天|日|周)(?!前)|\d{1,2}(?:h|小时)(?=尿|动态|心电|蛋白|ph)|(?<=[立卧坐]位)\s?\d{1,2}(?:min|分钟)|q\d{1,2}(?:-\d{1,2})?(?:min|h)"
+    r"|[男女]婴?[，,、\s]\s?\d{1,2}(?:个?月|天|日|周)(?!前)|\d{1,2}(?:h|小时)(?=尿|动态|心电|蛋白|ph)|(?<=[立卧坐]位)\s?\d{1,2}(?:min|分钟)|q\d{1,2}(?:-\d{1,2})?(?:min|h)"
 )
 
 
@@ -47,7 +48,7 @@ class DurationGrammar:
 
     def __call__(self, text: str) -> list[FoundDuration]:
         """The durations of folded text, in order."""
-        masked = _DATE.sub(lambda match: "\x00" * len(match[0]), text)
+        masked = _DATE.sub(lambda match: "\x00" * len(match[0]), blank(text, (*infant_ages(text), *pregnancy_months(text))))
         found: list[FoundDuration] = []
         for match in _DURATION.finditer(masked):
             days = _days(match)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from inference.reading.lifetimes import SIZE_OF_WOMB
 from inference.reading.numbers import NUMBER, parse_number
 from inference.reading.subjects import Subject, subject_at
 from inference.reading.trie import Trie, is_ascii_letter
@@ -44,10 +45,10 @@ _LINK_WORDS = (
     "今晨|今日|今天|今早|今|昨日|昨晚|昨天|昨夜|昨|现|目前|当时|当日|入院时|入院|门诊|急诊|平时|平素|平日|空腹|餐后2小时|餐后2h|餐后|餐前|早餐后|晚餐后|饭后|睡前|随机|晨起|清晨|早晨|早上|早|中午|中|晚上|晚间|晚|上午|下午|夜间|傍晚|"
     "术前|术后|治疗前|治疗后|服药后|用药后|服药前|静息|休息时|活动后|吸氧下|吸氧后|未吸氧下|未吸氧|不吸氧|鼻导管吸氧下|吸空气下|吸空气|自然状态|左上肢|右上肢|左侧|右侧|双侧|左臂|右臂|左|右|上肢|平卧位|卧位|坐位|立位|站立|"
     "大于等于|小于等于|大于|小于|高于|低于|超过|不足|不到|不低于|不高于|接近|近|差不多|一直|经常|多在|大多|常|多|一般|大致|左右|腋下|腋|口腔|口|肛|耳|额|末梢|快速|指尖|静脉|血清|血浆|烧到|烧|再次|本次|首次|初|又|仍|还|都|就|也|了|曾|"
-    "时|后|前|于|从|由|呈|已|我院|外院|本院|院外|本科室|家中|家里|自己|给她|给他|量了|量|一下|下来|下|读数|机测|电子血压计|水银柱|血压计|体温计|高压|收缩压|"
+    "时|后|前|于|从|由|呈|已|我院|外院|本院|院外|本科室|家中|家里|自己|给她|给他|量出来|测出来|量起来|测起来|量得|量的|测的|量起|量了|量|一下|下来|下|读数|机测|电子血压计|水银柱|血压计|体温计|高压|收缩压|"
     "房颤律|心律不齐|律不齐|律绝对不齐|绝对不齐|律齐|齐|整|一分钟|每分钟|第一次|第二次|两次|二次|一次|三次"
 )
-_SOFT_WORDS = "升高|偏高|增高|高|降低|偏低|低|明显升高|轻度升高|显著升高|明显增高|异常|正常"
+_SOFT_WORDS = "得很快|得快|偏快|增快|加快|快|偏慢|减慢|慢|升高|偏高|增高|高|降低|偏低|低|明显升高|轻度升高|显著升高|明显增高|异常|正常"
 _LINK = re.compile(
     r"(?:"
     + "|".join(sorted(map(re.escape, (_LINK_WORDS + "|" + _SOFT_WORDS).split("|")), key=len, reverse=True))
@@ -95,6 +96,12 @@ _SENTENCE_END = re.compile(r"[。；;\n！!？?]")
 _UNIT_BRACKET = re.compile(r"\s?\(([^()]{1,18})\)")
 _BRACKET_AFTER = re.compile(r"\s?\(([^()]{1,10})\)")
 _SINGLE_SIGN_CONTEXT = 1
+_CLIPPED_GAP = 6
+_CLAUSE_ENDS = re.compile(r"\s?(?:左右|上下|多|余|几|来)?(?:了|的|点)?\s?(?:$|[，,。；;、)\n！!？?~])")
+_TAKEN = re.compile(
+    r"(?:量|测)(?:了|得|的|出来?|起来?|到|着|过)?(?:一下|一哈|下|[两三几]次|一次)?(?:了|是|有|为|都|才|到|竟)?[\s:，]{0,2}$|一(?:量|测)[\s:，]{0,2}$"
+)
+"""量了212/118: a pair that was taken can only be the pressure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +129,7 @@ class _Name:
     context: str | None = None
     dependent: bool = False
     weak: bool = False
+    clipped: bool = False
     needs_unit: bool = False
     pressure: bool = False
     needs_pair: bool = False
@@ -272,10 +280,7 @@ class MeasurementGrammar:
                 if link is not None and not self._loose(gap):
                     if quantity.unit is None and not quantity.foreign:
                         quantity.unit = scan.bracketed.get(named[1])
-                    foreign_word = (
-                        named[2].dependent and not self._glucose_near(scan, named[0]) and quantity.unit not in ("mmol/L", "mg/dL")
-                    )
-                    if not foreign_word and not (named[2].dependent and quantity.second is not None):
+                    if self._names_analyte(scan, quantity, named, gap) and not (named[2].dependent and quantity.second is not None):
                         return self._resolve(scan, quantity, named, gap), named[2]
                 if link is None and named[2].decoy and scan.masked.find("，", named[1], start) < 0 and len(gap) <= 6:
                     return [], None
@@ -316,6 +321,26 @@ class MeasurementGrammar:
         if not stripped and quantity.unit is None:
             return "、" in between and before.unit is None
         return bool(stripped) or quantity.unit is not None
+
+    def _names_analyte(self, scan: _Scan, quantity: _Quantity, named: tuple[int, int, _Name], gap: str) -> bool:
+        """Whether a word that may also say something else (餐后, 糖, 氧) is the name of its analyte here.
+
+        A clipped name counts alone with a number of its range, without another unit, at the end of its clause.
+        """
+        start, _, name = named
+        first = quantity.value[0] if isinstance(quantity.value, tuple) else quantity.value
+        if name.pressure and name.clipped:
+            low = None if quantity.second is None else quantity.second.value
+            return isinstance(low, float) and (quantity.unit is not None or _can_be_pressure(first, low))
+        if name.dependent and (quantity.unit in ("mmol/L", "mg/dL") or self._glucose_near(scan, start)):
+            return True
+        if not name.clipped:
+            return not name.dependent
+        row = self.analytes[name.candidates[0]]
+        low, high = row["clipped"]["range"]
+        if quantity.foreign or quantity.second is not None or quantity.unit not in (None, row["unit"]) or not low <= first <= high:
+            return False
+        return len(gap) <= _CLIPPED_GAP and _CLAUSE_ENDS.match(scan.masked, max(quantity.end, quantity.tail)) is not None
 
     def _glucose_near(self, scan: _Scan, start: int) -> bool:
         low = max(0, start - 60)
@@ -660,13 +685,10 @@ class MeasurementGrammar:
             near = [item for item in found if 0 <= quantity.start - item.end <= 40]
             series = any(item.name == "diastolic_bp" for item in near) and not _SENTENCE_END.search(scan.text, near[-1].end, quantity.start)
             run = {item.name for item in near} & {"temperature", "heart_rate", "respiratory_rate", "systolic_bp"}
+            taken = _TAKEN.search(scan.text, max(0, quantity.start - 14), quantity.start) is not None
+            taken = taken and _CLAUSE_ENDS.match(scan.masked, quantity.second.tail) is not None
             if quantity.unit in ("mmHg", "kPa") or (
-                quantity.unit is None
-                and not quantity.foreign
-                and (len(run) >= 2 or series)
-                and 70 <= top <= 260
-                and 40 <= low <= 150
-                and top - low >= 15
+                quantity.unit is None and not quantity.foreign and (taken or len(run) >= 2 or series) and _can_be_pressure(top, low)
             ):
                 return self._pressure(scan, quantity, self._context(scan, quantity, start, start), required=True)
             return []
@@ -763,6 +785,8 @@ class MeasurementGrammar:
             weeks, _, days = match[group].replace(" ", "").partition("+")
             extra = float(days) if days else float(match[3]) if match[3] else 0.0
             end = match.end(3) if match[3] else match.end(group)
+            if SIZE_OF_WOMB.search(scan.text, max(0, match.start() - 12), match.start()):
+                continue
             if subject_at(scan.subjects, match.start()) is not None or re.search(
                 r"(?:曾|前次|上次|第[一二三]胎|年)[^，。；]{0,8}$", scan.text[: match.start()]
             ):
@@ -867,7 +891,9 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
         return False
     if before.isdigit() and word in ("mg", "l", "k", "db", "d"):
         return False
-    return not ("一" <= word <= "鿿" and end - start == 1 and "一" <= before <= "鿿" and before not in "质子及和示清查为测度")
+    return not (
+        "一" <= word <= "鿿" and end - start == 1 and "一" <= before <= "鿿" and before not in "质子及和示清查为测度量验后的娃还又他她"
+    )
 
 
 _CONTEXTUAL_NAMES = {"fasting_glucose": ("glucose", "fasting"), "postprandial_glucose": ("glucose", "postprandial_2h")}
@@ -916,6 +942,11 @@ _FEVER = re.compile(r"(度|°c?|℃)([0-9一二三四五六七八九半])" + _NO
 _METRES = re.compile(r"(?:米|m)(\d{1,2}|[一二三四五六七八九]{1,2})(?![\d.米]|m)(?:\s?(?:cm|厘米)(?![a-z]))?")
 _FEET = re.compile(r"尺([\d一二三四五六七八九半])(?!\d|\.)寸?")
 _POUNDS = re.compile(r"斤([\d一二三四五六七八九半])(?:两|(?![\d.]|\s?(?:天|日|年|周|个|月|小时)))")
+
+
+def _can_be_pressure(top: float, low: float) -> bool:
+    """Whether two numbers that nothing names can be a blood pressure in mmHg."""
+    return 70 <= top <= 260 and 40 <= low <= 150 and top - low >= 15
 
 
 def _convert(value: Value, factor: Any) -> Value:
@@ -979,6 +1010,8 @@ def _compile_names(table: Mapping[str, Any]) -> dict[str, _Name]:
             add(word, candidates=(row["id"],), decoy=False, needs_unit=True)
         for word in row.get("weak", {}).get("names", ()):
             add(word, candidates=(row["id"],), decoy=False, weak=True)
+        for word in row.get("clipped", {}).get("names", ()):
+            add(word, candidates=(row["id"],), decoy=False, clipped=True)
         for word, context in row.get("contextual", {}).items():
             add(word, candidates=(row["id"],), context=context, decoy=False)
         for word in row.get("dependent", ()):
@@ -987,4 +1020,6 @@ def _compile_names(table: Mapping[str, Any]) -> dict[str, _Name]:
         add(word, pressure=True, candidates=("systolic_bp",), decoy=False)
     for word in table["blood_pressure"]["needs_pair"]:
         names[word] = _Name(pressure=True, needs_pair=True)
+    for word in table["blood_pressure"]["clipped"]:
+        names[word] = _Name(pressure=True, needs_pair=True, clipped=True)
     return names
