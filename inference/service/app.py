@@ -227,7 +227,7 @@ def _add_capability(app: FastAPI, service: Service, capability: Capability) -> N
                 "description": "一条输入得一条结果；items 得同样多条",
                 **({"content": {form: {} for form in capability.forms}} if capability.forms else {}),
             },
-            **_problems(400, 401, 413, 415, 422, 429, 500, 503, 504),
+            **_problems(400, 401, 404, 413, 415, 422, 429, 500, 503, 504),
         },
         openapi_extra={
             "requestBody": {
