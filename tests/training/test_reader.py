@@ -30,7 +30,7 @@ from training.datasets.extraction import (
 from training.datasets.reader_batches import Share, collate, plan_round
 from training.metrics.spans import SpanScore, macro_f1
 from training.networks.span_reader import BAND, EncoderSize, SpanReader, span_loss, take_band
-from training.stages.reader import ReaderParameters, start_tokeniser, train
+from training.stages.reader import ReaderParameters, Trainer, disturbed, start_tokeniser, train
 from training.stages.reader_export import load_network, run
 
 SENTENCES = [
@@ -111,6 +111,45 @@ def test_plan_depends_on_the_seed_alone(sentences: Path) -> None:
     documents = {"sentences": load_sentences(sentences)}
     plans = [plan_round(documents, {"sentences": Share(1.5)}, seed, 190, 200) for seed in (1, 1, 2)]
     assert plans[0] == plans[1] != plans[2]
+
+
+def test_disturbed_stands_a_step_along_the_gradient_and_comes_back() -> None:
+    embedding = torch.nn.Parameter(torch.randn(5, 4))
+    kept = embedding.detach().clone()
+    (embedding.square().sum() / 3).backward()
+    gradient = embedding.grad
+    assert gradient is not None
+    with disturbed(embedding, 0.5):
+        step = (embedding - kept).detach()
+    assert step.norm() == pytest.approx(0.5, abs=1e-5)
+    assert torch.allclose(step / step.norm(), gradient / gradient.norm(), atol=1e-5)
+    assert torch.equal(embedding, kept)
+
+
+def test_the_disturbed_pass_adds_gradients_late_in_the_run_only(sentences: Path, tmp_path: Path) -> None:
+    documents = load_sentences(sentences)
+    tokeniser = start_tokeniser(None, {"sentences": documents})
+    batch = collate(documents[:4], tokeniser)
+    weights = {False: torch.ones(len(ASSERTIONS)), True: torch.ones(3)}
+    torch.manual_seed(0)
+    network = SpanReader.random(EncoderSize(), max(tokeniser.vocabulary.values()) + 1).eval()
+    parameters = ReaderParameters(accumulate=1, bf16=False, adversarial=1.0, adversarial_from=0.6)
+    trainer = Trainer(network, parameters, tmp_path)
+    norms = {}
+    for progress in (0.5, 0.7):
+        network.zero_grad()
+        trainer.backward(batch, weights, progress)
+        norms[progress] = float(torch.nn.utils.get_total_norm([p.grad for p in network.parameters() if p.grad is not None]))
+    assert norms[0.7] > 1.5 * norms[0.5]
+
+
+def test_batches_from_other_processes_are_the_same(sentences: Path, tmp_path: Path) -> None:
+    def averaged(workers: int) -> dict[str, torch.Tensor]:
+        parameters = ReaderParameters(rounds=1, token_budget=120, shares={"sentences": 1.0}, random_encoder=True, workers=workers)
+        return train(parameters, None, sentences, None, tmp_path / str(workers)).average
+
+    alone, beside = averaged(0), averaged(1)
+    assert all(torch.equal(alone[name], beside[name]) for name in alone)
 
 
 def test_tiny_run_resumes_and_serves(sentences: Path, tmp_path: Path) -> None:

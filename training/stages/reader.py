@@ -147,14 +147,14 @@ def disturbed(embedding: Tensor, length: float) -> Iterator[None]:
     """Inside, the word embeddings stand a step of ``length`` along their gradient (Miyato et al. 2017, on the whole table)."""
     gradient = embedding.grad
     assert gradient is not None
-    step = length * gradient / gradient.norm().clamp_min(1e-12)
+    kept = embedding.detach().clone()
     with torch.no_grad():
-        embedding.add_(step)
+        embedding.add_(length * gradient / gradient.norm().clamp_min(1e-12))
     try:
         yield
     finally:
         with torch.no_grad():
-            embedding.sub_(step)
+            embedding.copy_(kept)  # not a subtraction: that would leave its rounding in every row
 
 
 def class_weights(documents: Sequence[Document], classes: Sequence[str], power: float) -> Tensor:
