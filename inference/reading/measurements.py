@@ -97,7 +97,10 @@ _UNIT_BRACKET = re.compile(r"\s?\(([^()]{1,18})\)")
 _BRACKET_AFTER = re.compile(r"\s?\(([^()]{1,10})\)")
 _SINGLE_SIGN_CONTEXT = 1
 _CLIPPED_GAP = 6
-_CLAUSE_ENDS = re.compile(r"\s?(?:左右|上下|多|余|几|来)?(?:了|的|点)?\s?(?:$|[，,。；;、)\n！!？?~])")
+_CLAUSE_ENDS = re.compile(
+    r"\s?(?:左右|上下|多|余|几|来)?(?:了|的|点)?\s?(?:$|[，,。；;、)\n！!？?~]|(?<=\s)(?=[一-鿿])(?![年月天日周岁克勺片粒支袋次度分个]))"
+)
+"""A space ends a clause too, in records that are written with spaces."""
 _TAKEN = re.compile(
     r"(?:量|测)(?:了|得|的|出来?|起来?|到|着|过)?(?:一下|一哈|下|[两三几]次|一次)?(?:了|是|有|为|都|才|到|竟)?[\s:，]{0,2}$|一(?:量|测)[\s:，]{0,2}$"
 )

@@ -21,6 +21,9 @@ _ANIMAL_ACTS = re.compile(
 """邻居家的狗咬伤左腿: the owner is no subject."""
 _A_REMARK = 14
 _OPENING = re.compile(r"\s*(?:我|俺|我家|俺家|家里|咱|我们)?(?:老|小)?")
+_BY_SURNAME = re.compile(r"\s*[一-鿿](?<![其他她我你您咱俺患病])[大老小]?")
+_AGED = re.compile(r"\s?[，,]?\s?(?:[男女][，,\s]{1,2})?\d{1,3}\s?岁")
+"""张大妈，68岁: a surname, an address and an age name the patient."""
 _OLD_OR_SHARED = re.compile(r"(?:[^，。；;\n]{0,3})(?:患|有|曾|死于|因|也|均|都|同样|近日|体健|健在|去世|病史|确诊|得过|查出)")
 _CHILDREN = frozenset({"儿子", "女儿", "孙子", "孙女", "外孙", "外孙女", "长子", "次子", "长女", "次女", "其子", "其女"})
 
@@ -72,7 +75,7 @@ class SubjectFinder:
         return found
 
     def _opened_with_the_patient(self, text: str, marks: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-        """A teller's record that opens with its patient by kinship (婆婆今早喊不醒，右边手脚动不得): that word means the patient.
+        """A record that opens with its patient by kinship (婆婆今早喊不醒，右边手脚动不得) or address (张大妈，68岁): that word means the patient.
 
         Only where nobody else is named, the text is more than a remark, and no old or shared disease follows.
         """
@@ -80,9 +83,12 @@ class SubjectFinder:
         if not told or len(told) < len(marks) or len({text[start:end] for start, end, _ in told}) > 1:
             return marks
         first = told[0]
-        if first[2] == "patient" or _OPENING.fullmatch(text[: first[0]]) is None or _OLD_OR_SHARED.match(text, first[1]) is not None:
+        before = text[: first[0]]
+        by_name = _BY_SURNAME.fullmatch(before) is not None and _AGED.match(text, first[1]) is not None
+        if first[2] == "patient" or not (by_name or _OPENING.fullmatch(before)) or _OLD_OR_SHARED.match(text, first[1]) is not None:
             return marks
-        if sum("一" <= ch <= "鿿" for ch in text) < _A_REMARK or self._pronoun.search(text, first[1]) is not None:
+        remark = not by_name and sum("一" <= ch <= "鿿" for ch in text) < _A_REMARK
+        if remark or self._pronoun.search(text, first[1]) is not None:
             return marks
         word = text[first[0] : first[1]]
         return [(start, end, "patient" if text[start:end] == word else kind) for start, end, kind in marks]
