@@ -35,6 +35,7 @@ from inference.ranking.names import NameIndex, normalise_name
 from inference.ranking.profiles import all_views, name_view
 from knowledge_base.compiled import KnowledgeBase, load
 from training.datasets.diagnosis import corpora, encyclopaedia
+from training.device import device_at_hand
 from training.networks.bi_encoder import BiEncoder, mended_tokenizer, pretrained, small_tokenizer, tiny
 from training.parameters import Parameters, load_block
 from training.stages.ranker_corpora import OUT as QUERIES
@@ -43,6 +44,8 @@ from training.tracking import run_of
 log = logging.getLogger("training.ranker")
 FOLDER = Path("build/training/ranker")
 WEIGHTS = Path("weights") / "bge-small-zh-v1.5"
+ROWS_A_PASS = {"cpu": 16, "cuda": 128}
+"""Texts encoded at once: few on a processor, where padding costs more than a pass."""
 
 
 class RankerParameters(Parameters):
@@ -53,6 +56,8 @@ class RankerParameters(Parameters):
     warmup_steps: int = 40
     temperature: float = 0.05
     token_budget: int = 3200
+    most_rows: int = 48
+    """Records of a batch at most."""
     max_query_tokens: int = 160
     max_view_tokens: int = 64
     options_weight: float = 0.5
@@ -157,6 +162,8 @@ class Trainer:
         else:
             log.warning("no pretrained encoder: starting from a small random one")
             self.model = tiny(small_tokenizer(vocabulary_texts, folder / "tokenizer.json"))
+        self.device = device_at_hand()
+        self.model.to(self.device)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.no_padding()
         tokenizer.no_truncation()
@@ -171,7 +178,7 @@ class Trainer:
         for i, target in enumerate(self.view_targets):
             self.views_of.setdefault(target, []).append(i)
         self.target_number = {t: n for n, t in enumerate(self.views_of)}
-        self.view_number = torch.tensor([self.target_number[t] for t in self.view_targets])
+        self.view_number = torch.tensor([self.target_number[t] for t in self.view_targets], device=self.device)
         self.categories = {d.id: set(d.categories) for d in kb.diseases.values()} | {t.id: {t.code} for t in kb.thin.values()}
         self.class_sets = {
             source: sorted({label for i in members for label in rows[i]["labels"] if label.startswith("name:")})
@@ -193,14 +200,13 @@ class Trainer:
         """Live vectors with gradients, encoded in order of length to spare padding."""
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         vectors: list[Tensor] = []
-        for start in range(0, len(order), 16):
-            ids, mask = padded([rows[i] for i in order[start : start + 16]])
-            with torch.autocast("cpu", torch.bfloat16) if self.p.bfloat16 else contextlib.nullcontext():
-                vectors.append(self.model(ids, mask))
+        size = ROWS_A_PASS[self.device.type]
+        for start in range(0, len(order), size):
+            ids, mask = padded([rows[i] for i in order[start : start + size]])
+            with torch.autocast(self.device.type, torch.bfloat16) if self.p.bfloat16 else contextlib.nullcontext():
+                vectors.append(self.model(ids.to(self.device), mask.to(self.device)))
         stacked = torch.cat(vectors)
-        back = torch.empty(len(order), dtype=torch.long)
-        back[torch.tensor(order)] = torch.arange(len(order))
-        return stacked[back]
+        return stacked[torch.tensor(order).argsort().to(self.device)]
 
     @torch.no_grad()
     def encode_frozen(self, rows: Sequence[Sequence[int]]) -> Tensor:
@@ -222,9 +228,11 @@ class Trainer:
         start = self.rng.choice(members)
         size = len(self.queries.ids[start])
         near = [
-            i for i in self.rng.sample(list(members), min(len(members), 400)) if abs(len(self.queries.ids[i]) - size) <= max(12, size // 5)
+            i
+            for i in self.rng.sample(list(members), min(len(members), 10 * self.p.most_rows))
+            if abs(len(self.queries.ids[i]) - size) <= max(12, size // 5)
         ]
-        count = max(4, min(48, self.p.token_budget // max(size + 40, 24)))
+        count = max(4, min(self.p.most_rows, self.p.token_budget // max(size + 40, 24)))
         return list(dict.fromkeys([start, *near]))[:count]
 
     def _positive(self, row: dict[str, Any]) -> tuple[str, list[str]]:
@@ -253,12 +261,15 @@ class Trainer:
             [
                 [d != own and (d == answer or t in positives) for d, t in enumerate(batch.targets)]
                 for own, answer, positives in zip(batch.own, batch.answers, batch.positives, strict=True)
-            ]
+            ],
+            device=self.device,
         )
-        mask_cached = torch.stack([torch.isin(self.view_number, torch.tensor(sorted(p) or [-1])) for p in batch.positives])
+        mask_cached = torch.stack(
+            [torch.isin(self.view_number, torch.tensor(sorted(p) or [-1], device=self.device)) for p in batch.positives]
+        )
         logits = torch.cat([logits_live.masked_fill(mask_live, -1e4), logits_cached.masked_fill(mask_cached, -1e4)], dim=1)
-        loss = torch.nn.functional.cross_entropy(logits, torch.tensor(batch.own))
-        first = torch.zeros(1, dtype=torch.long)
+        loss = torch.nn.functional.cross_entropy(logits, torch.tensor(batch.own, device=self.device))
+        first = torch.zeros(1, dtype=torch.long, device=self.device)
         among = [torch.nn.functional.cross_entropy(logits_live[q, places][None], first) for q, places in batch.choices]
         return loss + self.p.options_weight * torch.stack(among).mean() if among else loss
 
@@ -313,12 +324,12 @@ class Trainer:
     def class_loss(self, members: Sequence[int], source: str) -> Tensor:
         """Softmax over the class names of one set."""
         names = self.class_sets[source]
-        labels = torch.tensor([names.index(self.rows[i]["labels"][0]) for i in members])
+        labels = torch.tensor([names.index(self.rows[i]["labels"][0]) for i in members], device=self.device)
         used = sorted(set(labels.tolist()))
         queries = self.encode([self.queries.ids[i] for i in members])
         live = self.encode([self.class_views[source].ids[c] for c in used])
         table = self.cached_classes[source].clone()
-        table[torch.tensor(used)] = live
+        table[torch.tensor(used, device=self.device)] = live
         return torch.nn.functional.cross_entropy(queries @ table.T / self.p.temperature, labels)
 
     def encyclopaedia_loss(self) -> Tensor:
@@ -335,11 +346,11 @@ class Trainer:
         q = self.encode(Texts.of(self.tokenizer, queries, 64).ids)
         d = self.encode(Texts.of(self.tokenizer, docs, 32).ids)
         keys = [normalise_name(e[0]) for e in entries]
-        same = torch.tensor([[a == b and i != j for j, b in enumerate(keys)] for i, a in enumerate(keys)])
+        same = torch.tensor([[a == b and i != j for j, b in enumerate(keys)] for i, a in enumerate(keys)], device=self.device)
         cached = q @ self.cached.T / self.p.temperature
         cached = cached.masked_fill(torch.stack([self.view_number == m for m in masks]), -1e4)
         logits = torch.cat([(q @ d.T / self.p.temperature).masked_fill(same, -1e4), cached], dim=1)
-        return torch.nn.functional.cross_entropy(logits, torch.arange(len(entries)))
+        return torch.nn.functional.cross_entropy(logits, torch.arange(len(entries), device=self.device))
 
     # -- the run ---------------------------------------------------------------------------------------------------
 
@@ -410,7 +421,7 @@ class Trainer:
             return
         position = json.loads((self.folder / "position.json").read_text())
         self.model.load_state_dict(load_file(str(self.folder / "weights.safetensors")))
-        self.average = load_file(str(self.folder / "averaged.safetensors"))
+        self.average = load_file(str(self.folder / "averaged.safetensors"), device=str(self.device))
         self.step, self.spent = position["step"], position["spent"]
         log.info("resumed at step %d", self.step)
 

@@ -29,6 +29,7 @@ from torch.utils.data import DataLoader, Subset
 from inference.reading.tokens import CharacterTokeniser, assign_unused_slots
 from training.datasets.extraction import ASSERTIONS, DIALOGUE_STATUSES, Document, load_corpus, load_sentences
 from training.datasets.reader_batches import Batch, Plan, Share, missing_characters, plan_round
+from training.device import device_at_hand
 from training.networks.span_reader import EncoderSize, SpanReader, span_loss
 
 log = logging.getLogger("training.reader")
@@ -135,11 +136,6 @@ def write_tokeniser(tokeniser: CharacterTokeniser, path: Path) -> None:
     """Write the vocabulary in the form that ``CharacterTokeniser.from_file`` reads."""
     model = {"type": "WordPiece", "unk_token": "[UNK]", "vocab": dict(tokeniser.vocabulary)}
     path.write_text(json.dumps({"version": "1.0", "model": model}, ensure_ascii=False), encoding="utf-8")
-
-
-def device_at_hand() -> torch.device:
-    """The accelerator where there is one, else the processor."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @contextmanager
