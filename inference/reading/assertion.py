@@ -375,12 +375,18 @@ class AssertionRules:
         if absent_after is not None and (possible is None or possible.cue.direction == "forward" or possible.start < absent_after.start):
             return Decision("absent", (absent_after.start, absent_after.end), absent_after.start - mention.end <= 1, absent_after.cue.id)
         person = self._person(page, mention, section, after, backward)
-        if person is not None:
+        if person is not None and not self._doubt_of_patient(page, mention, section, person, possible):
             return person
         past = self._historical(page, mention, section, forward, backward)
         if possible is not None and (past is None or past.rule != "resolved"):
             return Decision("possible", (possible.start, possible.end), False, possible.cue.id)
         return past if past is not None else Decision("present")
+
+    def _doubt_of_patient(self, page: _Page, mention: Mention, section: str | None, person: Decision, possible: _Found | None) -> bool:
+        """室友有红眼病，分泌物多，结膜炎？ — a diagnosis doubted in a later clause than its relative is the patient's."""
+        if possible is None or possible.cue.direction == "forward" or person.rule != "subject" or person.cue is None:
+            return False
+        return section != "family_history" and page.any_between(page.commas, person.cue[1], mention.start)
 
     def _warned_of(self, page: _Page, mention: Mention) -> tuple[int, int] | None:
         """告知家属：术后有出血、感染可能 — what one is told may come is not there."""
@@ -468,8 +474,8 @@ class AssertionRules:
                 return False
         if self._sign_between(between) or self._attribute_between(page, found.end, mention.start):
             return False
-        if between[:1] in ("，", ",") and page.inside_mention(found.start - 1, found.start):
-            # 溃疡否认，考虑…: the denial closes what stands before it
+        if between[:1] in ("，", ","):
+            # 溃疡否认，考虑…; 手术史否认，…: the denial closes what stands before it
             return False
         if reach == "history":
             return self._history_reaches(page, found, mention)
@@ -489,8 +495,10 @@ class AssertionRules:
         return any(word in rest for word in found.cue.needs_action)
 
     def _takes_terminator(self, page: _Page, found: _Found, terminator: int) -> bool:
-        """`无伴…`, `未诉有…`: a word that would end the scope stands right after the cue and belongs to it."""
-        return terminator == found.end and page.text[terminator] in "伴有感觉出自"
+        """`无伴…`, `未诉有…`, `否认父母有…`: a word that would end the scope stands right after the cue, or its person, and belongs to it."""
+        if terminator == found.end:
+            return page.text[terminator] in "伴有感觉出自"
+        return page.text[terminator] == "有" and any(s.cue_start == found.end and s.cue_end <= terminator <= s.cue_end + 1 for s in page.subjects)
 
     def _attribute_between(self, page: _Page, low: int, high: int) -> bool:
         """无压痛的肿块: a mention that 的 makes an attribute ends the negation."""
@@ -599,7 +607,7 @@ class AssertionRules:
             return False
         return bool(
             re.search(
-                r"[，,](?:(?:规则|规律|正规|系统|积极|当地|外院|我院)[^，。；]{0,8}(?:治疗|化疗|后)|已|经|后|治疗|输液|住院|予|给予|服药|用药|现|自行|对症|抗|当时|未再|没再|未复|术后|手术|半|\d|[一二三四五六七八九])",
+                r"[，,](?:(?:规则|规律|正规|系统|积极|当地|外院|我院)[^，。；]{0,8}(?:治疗|化疗|后)|已|经|后|治疗|输液|住院|予|给予|服药|用药|现|自行|对症|抗|当时|未再|没再|未复|成年|此后|以后|之后|术后|手术|半|\d|[一二三四五六七八九])",
                 page.text[mention.end : found.end],
             )
         ) and not re.search("但|仍|又|再次", plain)

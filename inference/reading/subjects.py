@@ -11,7 +11,7 @@ from inference.reading.trie import Trie
 
 _SENTENCE = re.compile(r"[^。\n；;！？!?]+")
 _SPEAKING = ("代诉", "说", "诉", "述", "发现", "带", "抱", "送", "称")
-_TELLS = ("说", "代诉", "诉", "述", "讲", "称", "反映", "回忆", "补充", "发现", "代述", "告诉", "觉得", "担心", "怀疑", "要求")
+_TELLS = ("说", "代诉", "诉", "述", "讲", "称", "反映", "回忆", "补充", "发现", "代述", "告诉", "觉得", "担心", "怀疑", "要求", "交代", "交待", "告知", "说明", "讲明", "沟通", "解释", "谈话")
 """After a relative these only speak, see or ask."""
 _ADDRESSED = re.compile(r"(?:告知|告诉|交代|交待|说明|沟通|嘱|通知|征得|取得|建议|解释|劝|教育)[^，。；;:\n]{0,8}$")
 """Before a relative: the words are said to them, not of them."""
@@ -19,6 +19,7 @@ _ANIMAL_ACTS = re.compile(
     r"(?:家|们)?(?:的|养的|家的)?(?:狗|犬|猫|老鼠|牛|猪|驴|马|羊|鹅|鸡|蜂|蛇)[^，。；;\n]{0,4}(?:咬|抓|舔|挠|踢|啄|撞|顶|蛰|蜇|刺)"
 )
 """邻居家的狗咬伤左腿: the owner is no subject."""
+_CLOSED_HISTORY = re.compile("(?<=史)[，,]")
 _A_REMARK = 14
 _OPENING = re.compile(r"\s*(?:我|俺|我家|俺家|家里|咱|我们)?(?:老|小)?")
 _BY_SURNAME = re.compile(r"\s*[一-鿿](?<![其他她我你您咱俺患病])[大老小]?")
@@ -129,6 +130,10 @@ class SubjectFinder:
             # 丈夫有淋病，她…: a pronoun after a person who is no kin, or a child, is the patient
             pronoun = self._pronoun.search(text, cue_end, end)
             back = pronoun if pronoun and (back is None or pronoun.start() < back.start()) else back
+        if text.startswith("家族", start):
+            # 否认家族溶血病史，新生儿溶血病可能: the history of the family closes with its 史
+            closed = _CLOSED_HISTORY.search(text, cue_end, end)
+            back = closed if closed and (back is None or closed.start() < back.start()) else back
         return Subject(start, back.start() if back else end, kind, start, cue_end)
 
 
