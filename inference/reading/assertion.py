@@ -712,7 +712,7 @@ class AssertionRules:
         if closing is not None:
             word = page.text[closing.start : closing.end]
             if not (word == "病史" and mention.type != "disease" and (ongoing or section != "past_history")):
-                return Decision("historical", (closing.start, closing.end), False, closing.cue.id)
+                return Decision("historical", (closing.start, closing.end), closing.cue.id == "once_after", closing.cue.id)
         if mention.type == "disease":
             told = _YEARS_AGO.match(rest)
             if told is not None:
