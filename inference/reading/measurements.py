@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from inference.reading.lifetimes import SIZE_OF_WOMB
+from inference.reading.lifetimes import LifeTimes
 from inference.reading.numbers import NUMBER, parse_number
 from inference.reading.subjects import Subject, subject_at
 from inference.reading.trie import Trie, is_ascii_letter
@@ -175,7 +175,8 @@ class _Scan:
 class MeasurementGrammar:
     """Reads measurements by the table `measurements.yaml` and the units of `lexicon/units.yaml`."""
 
-    def __init__(self, table: Mapping[str, Any], units: Mapping[str, Any]) -> None:
+    def __init__(self, table: Mapping[str, Any], units: Mapping[str, Any], lifetimes: LifeTimes) -> None:
+        self._lifetimes = lifetimes
         self.analytes: dict[str, Mapping[str, Any]] = {row["id"]: row for row in table["analytes"]}
         self._vitals = frozenset(table["vitals"])
         self._names: Trie[_Name] = Trie(_compile_names(table))
@@ -793,7 +794,7 @@ class MeasurementGrammar:
             weeks, _, days = match[group].replace(" ", "").partition("+")
             extra = float(days) if days else float(match[3]) if match[3] else 0.0
             end = match.end(3) if match[3] else match.end(group)
-            if SIZE_OF_WOMB.search(scan.text, max(0, match.start() - 12), match.start()):
+            if self._lifetimes.is_womb_size(scan.text[max(0, match.start() - 12) : match.start()]):
                 continue
             if subject_at(scan.subjects, match.start()) is not None or re.search(
                 r"(?:曾|前次|上次|第[一二三]胎|年)[^，。；]{0,8}$", scan.text[: match.start()]
