@@ -19,7 +19,9 @@ class WordLists:
     def __init__(self, document: Mapping[str, Any]) -> None:
         """Take the content of a lexicon file with `lists`; one that is switched off is empty."""
         enabled = document.get("enabled", True)
-        self._rows: dict[str, Mapping[str, Any]] = {row["id"]: row if enabled and row.get("enabled", True) else {} for row in document["lists"]}
+        self._rows: dict[str, Mapping[str, Any]] = {
+            row["id"]: row if enabled and row.get("enabled", True) else {} for row in document["lists"]
+        }
 
     def words(self, ident: str) -> tuple[str, ...]:
         """The words of a list, in order."""

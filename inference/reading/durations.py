@@ -49,7 +49,9 @@ class DurationGrammar:
 
     def __call__(self, text: str) -> list[FoundDuration]:
         """The durations of folded text, in order."""
-        masked = _DATE.sub(lambda match: "\x00" * len(match[0]), blank(text, (*self._lifetimes.infant_ages(text), *self._lifetimes.pregnancy_months(text))))
+        masked = _DATE.sub(
+            lambda match: "\x00" * len(match[0]), blank(text, (*self._lifetimes.infant_ages(text), *self._lifetimes.pregnancy_months(text)))
+        )
         found: list[FoundDuration] = []
         for match in _DURATION.finditer(masked):
             days = _days(match)

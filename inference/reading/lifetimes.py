@@ -85,9 +85,7 @@ class LifeTimes:
             rf"|有了?(?P<count2>\d{{1,2}}|[{CHINESE}]{{1,2}})个[多余来]?月(?:的)?(?:身孕|身子)"
             rf"|身上有了[，,]?(?P<count3>\d{{1,2}}|[{CHINESE}]{{1,2}})个[多余来]?月"
         )
-        self._without_time = re.compile(
-            rf"{lists.any_of('pregnant_without_time')}|怀[着起]{baby}|{lists.any_of('positive_test')}"
-        )
+        self._without_time = re.compile(rf"{lists.any_of('pregnant_without_time')}|怀[着起]{baby}|{lists.any_of('positive_test')}")
         self._womb_size = lists.compiled("womb_size")
         self._lost = re.compile(rf"\+?(?:多|余)?(?:时|的)?[^，。；;\n]{{0,4}}{lists.any_of('lost')}")
         self._not_now = re.compile(rf"{lists.any_of('not_now')}[^，。；;\n]{{0,5}}$")

@@ -193,7 +193,9 @@ class MeasurementGrammar:
         foreign = sorted(((word, group["kind"]) for group in units["foreign"] for word in group["words"]), key=lambda pair: -len(pair[0]))
         self._foreign_kind = dict(foreign)
         no_unit = "|".join(map(re.escape, units["no_units"]["words"]))
-        self._foreign = re.compile(rf"\s?(?:余|多|来|几|个半|半)?\s?(?!{no_unit})(" + "|".join(_spelling_pattern(word) for word, _ in foreign) + ")")
+        self._foreign = re.compile(
+            rf"\s?(?:余|多|来|几|个半|半)?\s?(?!{no_unit})(" + "|".join(_spelling_pattern(word) for word, _ in foreign) + ")"
+        )
         self.ucum: dict[str, str] = {unit["id"]: unit["ucum"] for unit in units["units"]}
         specimens = table["specimens"]
         self._specimens = Trie({word: kind for kind in ("blood", "urine", "other") for word in specimens[kind]})
@@ -287,7 +289,9 @@ class MeasurementGrammar:
             named = scan.names[name_index - 1]
             if named[1] > series_from or not last:
                 gap = scan.masked[named[1] : start]
-                link = _LINK.fullmatch(gap) or _LINK.fullmatch(_CHANGE_BETWEEN.sub("", _TIME_BETWEEN.sub("", gap))) if len(gap) <= 40 else None
+                link = (
+                    _LINK.fullmatch(gap) or _LINK.fullmatch(_CHANGE_BETWEEN.sub("", _TIME_BETWEEN.sub("", gap))) if len(gap) <= 40 else None
+                )
                 if link is not None and not self._loose(gap):
                     if quantity.unit is None and not quantity.foreign:
                         quantity.unit = scan.bracketed.get(named[1])
@@ -298,7 +302,7 @@ class MeasurementGrammar:
         if last is not None and start - series_from <= 40:
             between = scan.masked[series_from:start]
             names_between = [n for n in scan.names[:name_index] if n[0] >= series_from and not n[2].dependent]
-            resumes = quantity.unit == last[0].unit and not quantity.foreign and _RESUMES.fullmatch(between)
+            resumes = quantity.unit == last[0].unit and not quantity.foreign and _RESUMES.fullmatch(between) is not None
             resumes = resumes and {c for n in names_between for c in n[2].candidates} <= {item.name for item in last[1]}
             follows = _SERIES.fullmatch(between) and not names_between and not quantity.foreign and self._continues(quantity, last, between)
             if (resumes and (quantity.second is None) == (last[0].second is None)) or follows:

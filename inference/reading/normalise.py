@@ -28,7 +28,9 @@ _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b-\u200f\
 _TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9]{0,15})(?:\s[^<>]{0,300})?/?>|<!--[^<>]{0,300}-->")
 _INLINE_TAGS = frozenset({"sup", "sub", "b", "i", "u", "em", "strong", "span", "font", "a", "small", "big", "mark", "s", "del", "ins"})
 _CELL_TAGS = frozenset({"td", "th"})
-_ENTITY = re.compile(r"&(?:(nbsp|ensp|emsp|thinsp|lt|gt|amp|quot|apos|deg|plusmn|times|micro|middot|le|ge)|#(\d{2,6})|#[xX]([0-9a-fA-F]{2,5}));")
+_ENTITY = re.compile(
+    r"&(?:(nbsp|ensp|emsp|thinsp|lt|gt|amp|quot|apos|deg|plusmn|times|micro|middot|le|ge)|#(\d{2,6})|#[xX]([0-9a-fA-F]{2,5}));"
+)
 _ENTITY_SIGNS = {
     "lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'", "deg": "°", "plusmn": "±", "times": "×", "micro": "µ", "middot": "·", "le": "≤", "ge": "≥",
 }  # fmt: skip

@@ -83,7 +83,11 @@ class SubjectFinder:
         first = told[0]
         before = text[: first[0]]
         by_name = _BY_SURNAME.fullmatch(before) is not None and _AGED.match(text, first[1]) is not None
-        if first[2] == "patient" or not (by_name or self._opening.fullmatch(before)) or self._old_or_shared.match(text, first[1]) is not None:
+        if (
+            first[2] == "patient"
+            or not (by_name or self._opening.fullmatch(before))
+            or self._old_or_shared.match(text, first[1]) is not None
+        ):
             return marks
         remark = not by_name and sum("一" <= ch <= "鿿" for ch in text) < _A_REMARK
         if remark or self._pronoun.search(text, first[1]) is not None:
