@@ -21,7 +21,7 @@ import orjson
 import yaml
 from pydantic import ValidationError
 
-from knowledge_base import conditions
+from knowledge_base import conditions, word_lists
 from knowledge_base.measurement_names import CONTEXTUAL, NAMES
 from knowledge_base.medicine_schema import MedicineClass, MedicineEntry
 from knowledge_base.merging import merged
@@ -90,6 +90,8 @@ class Content:
         for path in sorted(directory.glob("lexicon/*.yaml")):
             for document in self._document(path):
                 self.lexicon[path.stem] = document if own else merged(self.lexicon.get(path.stem), document)
+                for problem in word_lists.problems(self.lexicon[path.stem]):
+                    self._issue("error", path, 1, problem)
         for path in sorted(directory.glob("*.yaml")):
             for document in self._document(path):
                 if path.stem == "medicine_classes":

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from data_contracts.structure import Assertion
 from inference.reading.subjects import Subject, SubjectFinder, subject_at
 from inference.reading.trie import Trie
+from knowledge_base.word_lists import WordLists
 
 CUE_CLASSES = ("absent", "possible", "historical", "conditional", "present", "pseudo", "resolved", "anchor", "other_person", "family")
 SECTIONS = (
@@ -52,43 +53,14 @@ _CLAUSE = 200
 """Characters on either side of a mention that its clause may reach."""
 _CLINICAL = frozenset({"symptom", "sign", "disease"})
 _DIAGNOSTIC = frozenset({"disease"})
-_JOIN = re.compile(r"[、及和与或/\s\"“”‘’()（）+＋]|以及|并|等|或者|伴|合并|继发|，|,")
-_BARE_BREAK = re.compile(
-    r"待|疑|可能|[?？]|承认|渐|重|加剧|仍|偶|明显|然|却|则|时|起|测|\d|天|年|月|来诊|就诊|出现|有|无|未|可|患|诊断|服|予|行|吸烟|饮酒|现|今|但|已|因"
-)
-_ONGOING = re.compile(
-    r"反复|间断|经常|时有|常有|多年|一直|至今|长期|规律服|口服|服用|控制|仍|现|目前|每年|每逢|持续|遗留|遗|遗有|\d+\s?(?:余|多)?\s?年|[一二三四五六七八九十]+(?:余|多)?年|半年"
-)
 _DURATION_AFTER = re.compile(
     r"[^，。；;\n、]{0,4}?(?:\d+|[一二两三四五六七八九十半数]+)\s?(?:余|多|来)?\s?(?:个)?(?:年|月|周|天|日|小时)(?!前)"
 )
 _YEARS_AGO = re.compile(
     r"(?:\d+|[一二两三四五六七八九十数]+)(?:余|多)?(?:个)?(?:年|月)前|(?:\d+|[一二三四五六七八九十半]+)(?:岁|个?月)(?:时|患|因)|(?:19|20)\d{2}年"
 )
-_ONSET = re.compile(r"出现|开始|发现|起|诊断|确诊|查出|体检|反复|感")
-_SYMPTOM_SEARCH = re.compile(r"(?:原因)?(?:待查|查因|待诊|原因待查|性质待定|性质待查)")
 _CLOSES_CLAUSE = re.compile(r"\s*(?:$|[，,。；;、\n\s)|])")
-_IS_QUESTION = re.compile(r"\s*[?？]")
-_ACTION = re.compile(r"[，,]\s*(?:请|应|须|需|及时|立即|马上|随时|尽快|速|可|则|即|随诊|就诊|复诊|返院|来院|予|给予|继续|目前|现)")
-_TO_BE_DONE = re.compile(r"(?:建议|完善|进一步|需|须|应|拟|转|请|急查|以|为)[^。；;\n]{0,20}$")
-_ASKED = re.compile(r"(?:吗|呢|否|么|没有|没)$")
-_DOUBT_INSIDE = re.compile(r"不除外|待排|待查|可能|不能排除|不排除|[?？]")
-_OWN = re.compile(r"本人|患儿|孩子|小孩|娃|患者(?!的?(?:父|母|兄|弟|姐|妹|家))|自己|自诉")
-_TAKEN_UP = re.compile(r"规律|目前|维持|每周|现|定期|长期")
-_REPEATED = re.compile(r"反复|间断|经常|时有|常有|一直|至今|长期|规律服|口服|服用|控制|仍|现|目前|每年|每逢|持续")
-_RELIEVED = re.compile(r"[^，。；]{0,12}(?:，|,)?(?:可|能|后|稍)?(?:缓解|好转|减轻|有效|止)")
 _THRESHOLD = re.compile(r"(?:超过|大于|高于|>|≥)=?\s?\d+(?:\.\d+)?\s?(?:℃|度|°c)?(?:以上)?")
-_CURED_BY_SURGERY = re.compile(
-    "结石|肌瘤|囊肿|息肉|白内障|疝|痔|翼状胬肉|阑尾炎|骨折|结节性甲状腺肿|甲状腺结节|腺瘤|静脉曲张|腱鞘炎|扁桃体炎"
-)
-_OPERATED = re.compile(r"[\"”’]?[^，。；;\n]{0,6}(?:行|做|于[^，。；;\n]{0,8}行)[^，。；;\n]{0,20}(?:术|切除|摘除|结扎|修补)")
-_WHEN = re.compile("时(?!间|有|而|常|好|轻|起|段)")
-_TOLD = re.compile("告知|交代|交待|讲明|谈话|知情同意")
-_OF_NOW = re.compile("患有|现|目前|诉|今")
-_MAY_COME = re.compile(r"[^，。；\n]{0,30}(?:可能|风险|危险|等并发症|之虞)")
-_NAMES_DISEASE = re.compile("(?:骨折|脱位|炎|癌|瘤|梗死|梗塞|结石|穿孔|栓塞|破裂)$")
-_TELLS_ON = re.compile("[，,](?:有|伴|以|呈|时|每|但|为)")
-"""否认出血，白带增多，有异味: a list that goes on in verbs was none."""
 _SEARCH_LIMIT = 120
 _BACKWARD_LIMIT = 40
 
@@ -182,7 +154,7 @@ class AssertionRules:
     """Judges mentions by cues, sections and subjects."""
 
     def __init__(self, lexicon: Mapping[str, Any]) -> None:
-        """Take the lexicon: `assertion`, `terminators`, `chronic`, `relatives`."""
+        """Take the lexicon: `assertion`, `terminators`, `turns`, `chronic`, `relatives`."""
         cues = lexicon["assertion"]
         ends = lexicon["terminators"]
         forward: dict[str, tuple[_Cue, ...]] = {}
@@ -212,10 +184,39 @@ class AssertionRules:
         self._sentence_ends = frozenset(ends["sentence_ends"])
         self._commas = frozenset(ends["commas"])
         self._degrees = frozenset(ends["degrees"])
+        self._take_turns(WordLists(lexicon["turns"]))
         chronic = lexicon["chronic"]
         self._chronic = re.compile("|".join(map(re.escape, chronic["words"])))
         self._not_chronic = re.compile("|".join(map(re.escape, chronic["not_chronic"])))
         self.subjects = SubjectFinder(lexicon["relatives"])
+
+    def _take_turns(self, turns: WordLists) -> None:
+        """Compile the lists of `lexicon/turns.yaml`."""
+        self._join, self._bare_break, self._ongoing = turns.compiled("join"), turns.compiled("bare_break"), turns.compiled("ongoing")
+        self._repeated, self._taken_up, self._own = turns.compiled("repeated"), turns.compiled("taken_up"), turns.compiled("own")
+        self._symptom_search, self._doubt_inside = turns.compiled("symptom_search"), turns.compiled("doubt_inside")
+        self._told, self._of_now = turns.compiled("told"), turns.compiled("of_now")
+        self._not_cured, self._back_to_now, self._cause_after = (
+            turns.compiled("not_cured"),
+            turns.compiled("back_to_now"),
+            turns.compiled("cause_after"),
+        )
+        self._cured_by_surgery = turns.compiled("cured_by_surgery")
+        self._tells_on = re.compile(rf"[，,]{turns.any_of('tells_on')}")
+        self._action = re.compile(rf"[，,]\s*{turns.any_of('action')}")
+        self._to_be_done = re.compile(rf"{turns.any_of('to_be_done')}[^。；;\n]{{0,20}}$")
+        self._asked = re.compile(rf"{turns.any_of('asked')}$")
+        self._names_disease = re.compile(rf"{turns.any_of('names_disease')}$")
+        self._relieved = re.compile(rf"[^，。；]{{0,12}}(?:，|,)?(?:可|能|后|稍)?{turns.any_of('relieved')}")
+        self._may_come = re.compile(rf"[^，。；\n]{{0,30}}{turns.any_of('may_come')}")
+        self._when = re.compile(rf"时(?!{turns.any_of('not_when')})")
+        self._operated = re.compile(
+            rf"[\"”’]?[^，。；;\n]{{0,6}}(?:行|做|于[^，。；;\n]{{0,8}}行)[^，。；;\n]{{0,20}}{turns.any_of('operation')}"
+        )
+        self._cure_told = re.compile(rf"[，,]{turns.any_of('cure_told')}")
+        self._bare_denial, self._stated = frozenset(turns.words("bare_denial")), frozenset(turns.words("stated"))
+        self._doubts_cause, self._seeks_cause = frozenset(turns.words("doubts_cause")), frozenset(turns.words("seeks_cause"))
+        self._named_over = frozenset(turns.words("named_over"))
 
     # -- the interface ---------------------------------------------------------------------------------------------
 
@@ -345,7 +346,7 @@ class AssertionRules:
         conditional = self._first(forward, "conditional") or self._first(backward, "conditional")
         if conditional is not None and conditional.cue.id == "warn" and mention.type not in _CLINICAL:
             conditional = None
-        if section == "treatment" and mention.type in _CLINICAL and _WHEN.match(page.text, mention.end) and not forward:
+        if section == "treatment" and mention.type in _CLINICAL and self._when.match(page.text, mention.end) and not forward:
             return Decision("conditional", (mention.end, mention.end + 1), False, "when")
         if conditional is not None:
             return Decision("conditional", (conditional.start, conditional.end), conditional.cue.reach == "sentence", conditional.cue.id)
@@ -363,10 +364,14 @@ class AssertionRules:
             mention.type in _DIAGNOSTIC
             and possible is None
             and absent is None
-            and _DOUBT_INSIDE.search(page.text, mention.start, mention.end)
+            and self._doubt_inside.search(page.text, mention.start, mention.end)
         ):
             return Decision("possible", None, True, "inside")
-        if absent is not None and absent.cue.id == "ruled_out" and _TO_BE_DONE.search(page.text, max(0, absent.start - 24), absent.start):
+        if (
+            absent is not None
+            and absent.cue.id == "ruled_out"
+            and self._to_be_done.search(page.text, max(0, absent.start - 24), absent.start)
+        ):
             return Decision("possible", (absent.start, absent.end), False, "to_be_ruled_out")
         if absent is not None and not self._doubt_wins(mention, absent, possible):
             certain = absent.cue.id == "deny" or mention.start - absent.end <= 2
@@ -375,22 +380,28 @@ class AssertionRules:
         if absent_after is not None and (possible is None or possible.cue.direction == "forward" or possible.start < absent_after.start):
             return Decision("absent", (absent_after.start, absent_after.end), absent_after.start - mention.end <= 1, absent_after.cue.id)
         person = self._person(page, mention, section, after, backward)
-        if person is not None:
+        if person is not None and not self._doubt_of_patient(page, mention, section, person, possible):
             return person
         past = self._historical(page, mention, section, forward, backward)
         if possible is not None and (past is None or past.rule != "resolved"):
             return Decision("possible", (possible.start, possible.end), False, possible.cue.id)
         return past if past is not None else Decision("present")
 
+    def _doubt_of_patient(self, page: _Page, mention: Mention, section: str | None, person: Decision, possible: _Found | None) -> bool:
+        """室友有红眼病，分泌物多，结膜炎？ — a diagnosis doubted in a later clause than its relative is the patient's."""
+        if possible is None or possible.cue.direction == "forward" or person.rule != "subject" or person.cue is None:
+            return False
+        return section != "family_history" and page.any_between(page.commas, person.cue[1], mention.start)
+
     def _warned_of(self, page: _Page, mention: Mention) -> tuple[int, int] | None:
         """告知家属：术后有出血、感染可能 — what one is told may come is not there."""
         if mention.type not in _CLINICAL:
             return None
         low, high = self._sentence(page, mention.start)
-        told = _TOLD.search(page.text, low, mention.start)
-        if told is None or _OF_NOW.search(page.text, told.end(), mention.start):
+        told = self._told.search(page.text, low, mention.start)
+        if told is None or self._of_now.search(page.text, told.end(), mention.start):
             return None
-        return told.span() if _MAY_COME.match(page.text, mention.end, high) else None
+        return told.span() if self._may_come.match(page.text, mention.end, high) else None
 
     def _doubt_wins(self, mention: Mention, absent: _Found, possible: _Found | None) -> bool:
         """Whether a possible cue stands nearer than the negation, or doubts a diagnosis that the negation only reaches from afar."""
@@ -416,15 +427,9 @@ class AssertionRules:
                 end = start + len(word)
                 if cue.ends_clause and word[0] != "(" and not _CLOSES_CLAUSE.match(text, end):
                     continue
-                if (
-                    cue.ends_clause
-                    and start == mention.end
-                    and word[0] not in "("
-                    and not colon
-                    and word not in ("无", "从无", "从未", "从未有过", "阴性", "×", "未见", "未触及", "未及", "否认", "没有", "不明显", "-")
-                ):
+                if cue.ends_clause and start == mention.end and word[0] not in "(" and not colon and word not in self._bare_denial:
                     continue
-                if word in ("明显", "加重", "较前加重", "存在") and self._negator_close(page, mention):
+                if word in self._stated and self._negator_close(page, mention):
                     continue
                 if word[0] in "+-" and start != mention.end and not colon:
                     continue
@@ -458,18 +463,18 @@ class AssertionRules:
         if found.cue.starts_clause and not self._opens_warning(page, found):
             return False
         if reach == "sentence":
-            action = _ACTION.search(page.text, found.end, mention.start)
+            action = self._action.search(page.text, found.end, mention.start)
             return action is None
         if found.cue.kind in ("historical", "anchor"):
-            return not page.any_between(page.commas, found.end, mention.start) and not re.search("但|现|目前|今|近", between)
+            return not page.any_between(page.commas, found.end, mention.start) and not self._back_to_now.search(between)
         if page.any_between(page.terminators, found.end, mention.start):
             first = page.terminators[bisect_left(page.terminators, found.end)]
             if not (found.cue.kind == "absent" and self._takes_terminator(page, found, first)):
                 return False
         if self._sign_between(between) or self._attribute_between(page, found.end, mention.start):
             return False
-        if between[:1] in ("，", ",") and page.inside_mention(found.start - 1, found.start):
-            # 溃疡否认，考虑…: the denial closes what stands before it
+        if between[:1] in ("，", ","):
+            # 溃疡否认，考虑…; 手术史否认，…: the denial closes what stands before it
             return False
         if reach == "history":
             return self._history_reaches(page, found, mention)
@@ -489,8 +494,12 @@ class AssertionRules:
         return any(word in rest for word in found.cue.needs_action)
 
     def _takes_terminator(self, page: _Page, found: _Found, terminator: int) -> bool:
-        """`无伴…`, `未诉有…`: a word that would end the scope stands right after the cue and belongs to it."""
-        return terminator == found.end and page.text[terminator] in "伴有感觉出自"
+        """`无伴…`, `未诉有…`, `否认父母有…`: a word that would end the scope stands right after the cue, or its person, and belongs to it."""
+        if terminator == found.end:
+            return page.text[terminator] in "伴有感觉出自"
+        return page.text[terminator] == "有" and any(
+            s.cue_start == found.end and s.cue_end <= terminator <= s.cue_end + 1 for s in page.subjects
+        )
 
     def _attribute_between(self, page: _Page, low: int, high: int) -> bool:
         """无压痛的肿块: a mention that 的 makes an attribute ends the negation."""
@@ -515,12 +524,12 @@ class AssertionRules:
         _, clause_end = self._clause(page, mention.start)
         own = pieces[-1] + page.text[mention.start : clause_end]
         last = self._without_mentions(page, mention.start - len(pieces[-1]), clause_end)
-        if len(own) > 24 or _BARE_BREAK.search(last) or _TELLS_ON.match(page.text, clause_end):
+        if len(own) > 24 or self._bare_break.search(last) or self._tells_on.match(page.text, clause_end):
             return False
         offset = found.end
         for piece in pieces[:-1]:
             if len(piece) > 40 or (
-                piece is not pieces[0] and _BARE_BREAK.search(self._without_mentions(page, offset, offset + len(piece)))
+                piece is not pieces[0] and self._bare_break.search(self._without_mentions(page, offset, offset + len(piece)))
             ):
                 return False
             offset += len(piece) + 1
@@ -562,7 +571,7 @@ class AssertionRules:
             return False
         if " " in between and found.cue.id == "negative_after" and between.strip():
             return False
-        if page.text[found.start] in "?？" and (_ASKED.search(between) or re.search(r"[ .]", between)):
+        if page.text[found.start] in "?？" and (self._asked.search(between) or re.search(r"[ .]", between)):
             return False
         if page.any_between(page.terminators, mention.end, found.start) and found.cue.kind != "conditional":
             return False
@@ -572,9 +581,9 @@ class AssertionRules:
         ):
             return False
         plain = self._without_mentions(page, mention.end, found.start)
-        plain = _JOIN.sub("", plain)
+        plain = self._join.sub("", plain)
         if found.cue.kind == "conditional":
-            if _RELIEVED.match(page.text, found.end):
+            if self._relieved.match(page.text, found.end):
                 return False
             plain = _THRESHOLD.sub("", plain)
             return len(plain) <= 8 and not re.search(r"\d|因|史", plain)
@@ -594,15 +603,10 @@ class AssertionRules:
         plain = self._without_mentions(page, mention.end, found.start)
         others = page.any_between(page.clinical_starts, mention.end, found.start)
         if commas == 0:
-            return len(_JOIN.sub("", plain)) <= 14 and not re.search("可|未|不|无|但", plain)
+            return len(self._join.sub("", plain)) <= 14 and not re.search("可|未|不|无|但", plain)
         if commas > 2 or len(between) > 30 or others:
             return False
-        return bool(
-            re.search(
-                r"[，,](?:(?:规则|规律|正规|系统|积极|当地|外院|我院)[^，。；]{0,8}(?:治疗|化疗|后)|已|经|后|治疗|输液|住院|予|给予|服药|用药|现|自行|对症|抗|当时|未再|没再|未复|术后|手术|半|\d|[一二三四五六七八九])",
-                page.text[mention.end : found.end],
-            )
-        ) and not re.search("但|仍|又|再次", plain)
+        return bool(self._cure_told.search(page.text[mention.end : found.end])) and not self._not_cured.search(plain)
 
     def _first(self, hits: Sequence[_Found], kind: str) -> _Found | None:
         return next((found for found in hits if found.cue.kind == kind), None)
@@ -610,22 +614,18 @@ class AssertionRules:
     def _possible(self, page: _Page, mention: Mention, forward: Sequence[_Found], backward: Sequence[_Found]) -> _Found | None:
         """The cue that makes it possible; a symptom under 待查 or behind 考虑 is there, its cause is not known."""
         ahead, behind = self._first(forward, "possible"), self._first(backward, "possible")
-        if mention.type in _DIAGNOSTIC or (mention.type in _CLINICAL and _NAMES_DISEASE.search(page.text, mention.start, mention.end)):
+        if mention.type in _DIAGNOSTIC or (mention.type in _CLINICAL and self._names_disease.search(page.text, mention.start, mention.end)):
             return behind or ahead
         rest = page.text[mention.end : mention.end + 8]
         if mention.type not in _CLINICAL:
             return None
-        if _SYMPTOM_SEARCH.match(rest):
+        if self._symptom_search.match(rest):
             return None
-        if (
-            behind is not None
-            and behind.start - mention.end <= 1
-            and page.text[behind.start : behind.end] not in ("待查", "鉴别", "需鉴别", "首先考虑")
-        ):
+        if behind is not None and behind.start - mention.end <= 1 and page.text[behind.start : behind.end] not in self._seeks_cause:
             return behind
-        if ahead is not None and mention.start - ahead.end <= 2 and not re.match("所致|引起|原因|相关", rest):
+        if ahead is not None and mention.start - ahead.end <= 2 and not self._cause_after.match(rest):
             word = page.text[ahead.start : ahead.end]
-            return None if word in ("提示", "符合", "拟", "门诊拟", "拟以", "考虑", "鉴别", "印象", "估计") else ahead
+            return None if word in self._doubts_cause else ahead
         return None
 
     def _person(
@@ -645,7 +645,7 @@ class AssertionRules:
             kind: Assertion = "family" if subject.kind == "family" else "other_person"
             return Decision(kind, (subject.cue_start, subject.cue_end), section == "family_history", "subject")
         low, _ = self._sentence(page, mention.start)
-        if section == "family_history" and mention.type in _CLINICAL and not _OWN.search(page.text, low, mention.start):
+        if section == "family_history" and mention.type in _CLINICAL and not self._own.search(page.text, low, mention.start):
             return Decision("family", None, True, "section")
         return None
 
@@ -673,27 +673,16 @@ class AssertionRules:
             return self._past_act(page, mention, section, once, anchor, closing, before)
         if mention.type not in _CLINICAL or rest.startswith("后遗"):
             return None
-        ongoing = bool(_ONGOING.search(rest)) or bool(_DURATION_AFTER.match(rest))
+        ongoing = bool(self._ongoing.search(rest)) or bool(_DURATION_AFTER.match(rest))
         if once is not None:
-            named_over = page.text[once.start : once.end] in (
-                "曾患",
-                "曾患有",
-                "曾得",
-                "曾得过",
-                "得过",
-                "患过",
-                "既往曾患",
-                "曾经患",
-                "有过",
-                "既往患过",
-            )
+            named_over = page.text[once.start : once.end] in self._named_over
             if chronic and not named_over:
                 return None
             if not (ongoing and chronic):
                 return Decision("historical", (once.start, once.end), False, once.cue.id)
         if chronic:
             ago = _YEARS_AGO.search(before)
-            cured = _CURED_BY_SURGERY.search(page.text, mention.start, mention.end) and _OPERATED.match(page.text, mention.end)
+            cured = self._cured_by_surgery.search(page.text, mention.start, mention.end) and self._operated.match(page.text, mention.end)
             if ago is not None and cured:
                 return Decision("historical", (low + ago.start(), low + ago.end()), False, "years_ago")
             operated = closing is not None and page.text[closing.start : closing.end] == "术后" and closing.start == mention.end
@@ -704,7 +693,7 @@ class AssertionRules:
         if closing is not None:
             word = page.text[closing.start : closing.end]
             if not (word == "病史" and mention.type != "disease" and (ongoing or section != "past_history")):
-                return Decision("historical", (closing.start, closing.end), False, closing.cue.id)
+                return Decision("historical", (closing.start, closing.end), closing.cue.id == "once_after", closing.cue.id)
         if mention.type == "disease":
             told = _YEARS_AGO.match(rest)
             if told is not None:
@@ -712,21 +701,21 @@ class AssertionRules:
             if re.search(r"周前(?:患|有|因|得)?$", before):
                 return Decision("historical", None, False, "weeks_ago")
             ago = _YEARS_AGO.search(before)
-            if ago is not None and not _ONGOING.search(rest):
+            if ago is not None and not self._ongoing.search(rest):
                 return Decision("historical", (low + ago.start(), low + ago.end()), False, "years_ago")
             if anchor is not None and not ongoing:
                 return Decision("historical", (anchor.start, anchor.end), False, anchor.cue.id)
-            if section == "past_history" and not _REPEATED.search(rest) and not re.search("现|目前|近|仍", before):
+            if section == "past_history" and not self._repeated.search(rest) and not re.search("现|目前|近|仍", before):
                 return Decision("historical", None, False, "section")
         elif before.endswith("前有") or (section == "allergy_history" and not ongoing):
             return Decision("historical", None, False, "section")
-        elif anchor is not None and not ongoing and not _ONGOING.search(before):
+        elif anchor is not None and not ongoing and not self._ongoing.search(before):
             return Decision("historical", (anchor.start, anchor.end), False, anchor.cue.id)
         elif (
             section == "past_history"
             and mention.type == "symptom"
             and not ongoing
-            and not _ONGOING.search(before)
+            and not self._ongoing.search(before)
             and not re.search("今|近", before)
         ):
             return Decision("historical", None, False, "section")
@@ -752,5 +741,5 @@ class AssertionRules:
         if ago is not None:
             start = mention.start - len(before)
             return Decision("historical", (start + ago.start(), start + ago.end()), False, "years_ago")
-        past = section in ("past_history", "obstetric_history") and not _TAKEN_UP.search(before)
+        past = section in ("past_history", "obstetric_history") and not self._taken_up.search(before)
         return Decision("historical", None, False, "section") if past else None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from inference.reading.lifetimes import blank, infant_ages, pregnancy_months
+from inference.reading.lifetimes import LifeTimes, blank
 from inference.reading.numbers import parse_chinese
 
 DAYS: dict[str, float] = {
@@ -39,8 +39,9 @@ class FoundDuration:
 class DurationGrammar:
     """Finds durations; what surrounds a time and makes it something else is data."""
 
-    def __init__(self, table: Mapping[str, Any]) -> None:
-        """Take the content of `lexicon/durations.yaml`."""
+    def __init__(self, table: Mapping[str, Any], lifetimes: LifeTimes) -> None:
+        """Take the content of `lexicon/durations.yaml` and the grammar of ages and pregnancies, which are no durations."""
+        self._lifetimes = lifetimes
         self._before = tuple(table["before"])
         self._treated = re.compile("(?:" + "|".join(map(re.escape, table["treated"])) + r")[^，,。；;\n]{0,14}$")
         self._after = tuple(table["after"])
@@ -48,7 +49,9 @@ class DurationGrammar:
 
     def __call__(self, text: str) -> list[FoundDuration]:
         """The durations of folded text, in order."""
-        masked = _DATE.sub(lambda match: "\x00" * len(match[0]), blank(text, (*infant_ages(text), *pregnancy_months(text))))
+        masked = _DATE.sub(
+            lambda match: "\x00" * len(match[0]), blank(text, (*self._lifetimes.infant_ages(text), *self._lifetimes.pregnancy_months(text)))
+        )
         found: list[FoundDuration] = []
         for match in _DURATION.finditer(masked):
             days = _days(match)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from inference.reading.numbers import parse_chinese
+from knowledge_base.word_lists import WordLists
 
 CHINESE = "一二三四五六七八九十百两"
 _MONTH = 30.4375
@@ -15,69 +16,13 @@ DAYS: dict[str, float] = {
     "分钟": 1 / 1440, "小时": 1 / 24, "个小时": 1 / 24, "天": 1.0, "日": 1.0, "周": 7.0, "星期": 7.0, "个星期": 7.0, "礼拜": 7.0, "个礼拜": 7.0, "月": _MONTH, "个月": _MONTH, "个半月": _MONTH,
 }  # fmt: skip
 WEEKS_PER_MONTH = 4.345
-_COUNT = rf"(?P<count>\d{{1,3}}(?:\.\d)?|[{CHINESE}]{{1,4}}|半)"
-_CHILD = r"(?:月?毛毛|月毛|月里?娃娃?|奶娃娃?|月子娃|娃娃|娃儿?|宝宝|婴儿|[男女]婴|小孩|孩子|(?<![狗猫猪牛羊])崽崽?|伢儿?|囡囡)"
-_SCARCELY = r"(?:才|刚|现在|现|已经|已|今年|今天|昨天|前天|将近|快|差不多|有|满|都|了|约|大约|大概){0,5}"
-_OPENS = rf"(?:(?<![^，,。；;:\s(])|(?<=娃)|(?<=娃儿)|(?<=毛毛)|(?<=宝宝)|(?<=孩子)|(?<=小孩)|(?<=婴儿)|(?<=[男女]婴)|(?<=患儿)){_SCARCELY}"
+_COUNT = rf"(?P<count>\d{{1,3}}(?:\.\d)?|[{CHINESE}]{{1,4}}|半)\+?"
+_UNIT_OR_MORE = r"(?P<unit>个半月|(?=个[多余来]月)个|个?月|周|个?星期|个?礼拜|天|日|个?小时|分钟)(?P<more>[多余来]月)?"
+_MONTHS = r"(?P<unit>个半月|(?=个[多余来]月)个|个?月)(?P<more>[多余来]月)?"
+_DAYS_TOO = rf"(?:[零又]?(?P<days>\d{{1,2}}|[{CHINESE}]{{1,3}})天)?"
 _CLOSES = r"(?=\s?(?:$|[，,。；;、)\n]|了|龄|的?(?:男|女)?(?:娃|婴|宝|孩|毛毛)))"
-_UNIT_OR_MORE = r"(?P<unit>个半月|(?=个[多余]月)个|个?月|周|个?星期|个?礼拜|天|日|个?小时|分钟)(?P<more>[多余]月)?"
-_DAYS_TOO = rf"(?P<days>\d{{1,2}}|[{CHINESE}]{{1,3}})天"
-_IDLE = r"(?!\s?[没未来里都])"
-"""娃三天没拉: a time after a child word that is no age."""
-_NOT_SINCE = r"(?!\s?[就便才]|[^。\n]{0,30}(?:从此|后来|以后|到现在|至今|一直|走了|没了|死|夭折))"
-"""生下来两天没拉，从此…: the age at which something began."""
+_ENDS = r"(?=\s?(?:$|[，,。；;、)\n]))"
 _NOT_AGO = r"(?!\s?(?:之?前|以前))"
-_BORN = r"(?:生下来|生下|生出来|降生|出世|(?<![摔跌坠着倒])落地|落草)"
-_COUNTED = (
-    re.compile(
-        rf"(?:(?P<child>月毛毛?|月里?娃娃?|月子娃|奶娃娃?|毛毛)|{_BORN})[，,、:\s]?{_SCARCELY}{_COUNT}\s?[多余来]?\s?{_UNIT_OR_MORE}(?:[零又]{_DAYS_TOO})?{_NOT_AGO}{_NOT_SINCE}(?(child){_IDLE})"
-    ),
-    re.compile(rf"(?:{_BORN}|出生后?|(?<![花发])生后)的?第{_COUNT}(?P<unit>天|日|周){_CLOSES}"),
-    re.compile(rf"{_CHILD}{_SCARCELY}生下?了?{_COUNT}(?P<unit>天|日|小时|周){_CLOSES}"),
-    re.compile(
-        rf"(?<![^，,。；;:\s(才刚约是个]){_COUNT}\s?(?:(?P<unit>个半月|(?=个[多余]月)个|个?月)(?P<more>[多余]月)?(?:[零又]?{_DAYS_TOO})?(?:大的?|的)?|(?P<short>周|天|日)(?:大的?|的))(?:小|男|女)?{_CHILD}"
-    ),
-    re.compile(
-        rf"(?<![大小老]){_CHILD}{_SCARCELY}{_COUNT}\s?(?P<unit>个半月|(?=个[多余]月)个|个?月)(?P<more>[多余]月)?(?:大|了)?(?=\s?(?:$|[，,。；;、)\n]))"
-    ),
-    re.compile(rf"(?:出生后?|(?<![花发])生后){_SCARCELY}{_COUNT}(?P<unit>分钟|个?小时)(?!后|时)"),
-)
-"""Forms with a number."""
-_NAMED: tuple[tuple[re.Pattern[str], float], ...] = (
-    (re.compile(rf"{_OPENS}双满月{_CLOSES}"), 2 * _MONTH),
-    (re.compile(rf"{_OPENS}(?<![后病药院产])(?:出)?满月(?:儿(?!童)|{_CLOSES}|(?=[，,]))"), _MONTH),
-    (re.compile(rf"{_OPENS}一?百[日天](?:大|{_CLOSES}|(?=婴))"), 100.0),
-    (re.compile(rf"{_OPENS}(?<=满)周岁{_CLOSES}"), 365.25),
-    (re.compile(rf"{_OPENS}半岁(?:多|大)?{_CLOSES}"), 182.6),
-)
-"""Forms that are a number by themselves."""
-_MOTHER = re.compile(
-    r"产后|(?:剖宫产|剖腹产|分娩)术?后|坐月子|恶露|产妇|乳房胀|胀奶|奶水|下奶|哺乳期|生[完了]?(?:孩子|小孩|娃)|给(?:孩子|娃|宝宝)喂奶"
-)
-"""The record of a mother speaks of her child's age."""
-_FALL = re.compile(r"(?:从|摔|跌|坠|高处|楼|梯|树|墙|飞机)[^，。；;\n]{0,10}$")
-_BABY = r"(?:娃娃|娃儿?|毛毛|孩子|小孩|宝宝|胎儿|崽崽?|伢儿?)"
-_CARRYING = (
-    rf"怀孕了?|怀胎|怀(?:起|了|上|着|有|得){{0,3}}(?:{_BABY}|身孕|身子|双胞?胎|[头一二三两]胎|第[一二三四]胎)了?|怀(?:起|了|上|着|有){{1,3}}|妊娠|孕"
-    r"|有了?(?:身孕|喜|身子)了?|身孕|身上有了|双身子"
-    rf"|肚子?里头?(?:的|有)?(?:个)?{_BABY}|(?<![^，,。；;:\s已挺岁女])(?:挺|大)[起着了]?(?:个|的)?大?肚子"
-)
-_PREGNANT_MONTHS = re.compile(
-    rf"(?:{_CARRYING})[，,:\s]?(?:已经|已|快要?|将近|接近|近|差不多|大概|大约|约|起码|至少|才|刚|有|都|满|到|了){{0,5}}\s?"
-    rf"(?P<count>\d{{1,2}}(?:\.5)?|[{CHINESE}]{{1,2}})\s?[多余]?\s?(?P<half>个半)?(?:个[多余]?)?月(?![\d前])(?!之前|以前|经)"
-    rf"|有了?(?P<count2>\d{{1,2}}|[{CHINESE}]{{1,2}})个[多余]?月(?:的)?(?:身孕|身子)"
-)
-_PREGNANT_WORDS = re.compile(
-    rf"怀身大肚|挺[着起]个?大肚子|大[着起]肚子|有了?身孕|有喜了|双身子|怀\S{{0,5}}足月|怀[起上]了(?!\S{{0,6}}(?:病|心|恨))|怀[着起]{_BABY}|(?<!母)孕(?:早|中|晚)期"
-)
-SIZE_OF_WOMB = re.compile(r"(?:子宫|宫体)(?:增大|大小|大|约)*(?:如|似|像)?\s?$|(?:如|似|像)\s?$")
-"""子宫如孕4月大: a size and no pregnancy."""
-_LOST = re.compile(r"\+?(?:多|余)?(?:时|的)?[^，。；;\n]{0,4}(?:没保住|流产|流掉|小产|引产|掉了|没了|早产|胎停|做掉|打掉)")
-_NEVER_NOW = re.compile(
-    r"(?:未|不|没|否认|无|非|排除|曾|上次|前次|上胎|上一胎|头胎时|去年|前年|那年|年前|以前|既往|末次|备|想|计划|准备|避|怀疑|可疑|疑似|若|如果|产后)[^，。；;\n]{0,5}$"
-)
-_OTHER_BELLY = re.compile(r"腹水|肝硬化|肝病|血吸虫|便秘|肥胖|减肥|男性|男[，,、\s]|大爷|老汉|老头")
-_DELIVERED = re.compile(r"产后|(?:剖宫产|剖腹产|分娩|顺产|流产|引产)术?后|恶露|坐月子")
 
 
 class Place(Protocol):
@@ -98,42 +43,96 @@ class LifeTime:
     length: float
 
 
-def infant_ages(text: str) -> list[LifeTime]:
-    """The ages of an infant patient in everyday words, in order; none in the record of a mother or of a fall."""
-    if is_of_mother(text):
-        return []
-    found = [
-        LifeTime(match.start(), match.end(), days)
-        for pattern in _COUNTED
-        for match in pattern.finditer(text)
-        if (days := _days(match)) is not None and not _FALL.search(text, max(0, match.start() - 14), match.start())
-    ]
-    found += [LifeTime(match.start(), match.end(), days) for pattern, days in _NAMED for match in pattern.finditer(text)]
-    return sorted(found, key=lambda item: item.start)
+class LifeTimes:
+    """Finds times of life; the words are data."""
 
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        """Take the content of `lexicon/lifetimes.yaml`."""
+        lists = WordLists(table)
+        child, born, birth = lists.any_of("child"), lists.any_of("born"), lists.any_of("after_birth")
+        scarcely = lists.any_of("scarcely") + "{0,5}"
+        behind = "|".join(f"(?<={re.escape(word)})" for word in lists.words("child_before"))
+        opens = rf"(?:(?<![^，,。；;:\s(])|{behind}){scarcely}"
+        not_since = rf"(?!\s?[就便才]|[^。\n]{{0,30}}{lists.any_of('since_then')})"
+        idle = rf"(?!\s?{lists.any_of('idle_after')})"
+        self._counted = tuple(
+            re.compile(pattern)
+            for pattern in (
+                rf"(?:(?P<child>{lists.any_of('newborn_child')})|{born})[，,、:\s]?{scarcely}{_COUNT}\s?[多余来]?\s?{_UNIT_OR_MORE}{_DAYS_TOO}{_NOT_AGO}{not_since}(?(child){idle})",
+                rf"(?:{born}|{birth})的?第{_COUNT}(?P<unit>天|日|周){_CLOSES}",
+                rf"{child}{scarcely}生下?了?{_COUNT}(?P<unit>天|日|小时|周){_CLOSES}",
+                rf"(?<![^，,。；;:\s(才刚约是个]){_COUNT}\s?(?:{_MONTHS}{_DAYS_TOO}(?:大的?|的)?|(?P<short>周|天|日)(?:大的?|的))(?:小|男|女)?{child}",
+                rf"(?<![大小老]){child}{scarcely}{_COUNT}\s?{_MONTHS}{_DAYS_TOO}(?:大|了)?{_ENDS}",
+                rf"(?<![^。；;\n:]){child}[，,、\s]{{1,2}}{scarcely}{_COUNT}\s?{_MONTHS}{_DAYS_TOO}大?{_ENDS}",
+                rf"{birth}{scarcely}{_COUNT}(?P<unit>分钟|个?小时)(?!后|时)",
+                rf"{lists.any_of('age_heading')}\s?[:为]?\s?{_COUNT}\s?(?P<unit>个半月|个?月|周|天|日)(?![\d/日]){_DAYS_TOO}",
+            )
+        )
+        self._named: tuple[tuple[re.Pattern[str], float], ...] = tuple(
+            (re.compile(rf"{opens}(?:{'|'.join(row['patterns'])})(?:{_CLOSES}|(?<=[儿大]))"), float(row["days"]))
+            for row in (table["ages"] if table.get("enabled", True) else ())
+        )
+        self._mother = lists.compiled("mother")
+        self._fall = re.compile(rf"{lists.any_of('fall')}[^，。；;\n]{{0,10}}$")
+        baby, carried = lists.any_of("baby"), lists.any_of("carried")
+        carrying = (
+            rf"怀(?:起|了|上|着|有|得){{0,3}}(?:{baby}|{carried})了?|怀(?:起|了|上|着|有){{1,3}}|{lists.any_of('carrying')}"
+            rf"|肚子?里头?(?:的|有)?(?:个)?{baby}|{lists.any_of('big_belly')}"
+        )
+        self._months = re.compile(
+            rf"(?:{carrying})[，,:\s]?{lists.any_of('nearly')}{{0,5}}\s?"
+            rf"(?P<count>\d{{1,2}}(?:\.5)?|[{CHINESE}]{{1,2}})\+?\s?[多余]?\s?(?P<half>个半)?(?:个[多余来]?)?月(?![\d前])(?!之前|以前|经)"
+            rf"|有了?(?P<count2>\d{{1,2}}|[{CHINESE}]{{1,2}})个[多余来]?月(?:的)?(?:身孕|身子)"
+            rf"|身上有了[，,]?(?P<count3>\d{{1,2}}|[{CHINESE}]{{1,2}})个[多余来]?月"
+        )
+        self._without_time = re.compile(rf"{lists.any_of('pregnant_without_time')}|怀[着起]{baby}|{lists.any_of('positive_test')}")
+        self._womb_size = lists.compiled("womb_size")
+        self._lost = re.compile(rf"\+?(?:多|余)?(?:时|的)?[^，。；;\n]{{0,4}}{lists.any_of('lost')}")
+        self._not_now = re.compile(rf"{lists.any_of('not_now')}[^，。；;\n]{{0,5}}$")
+        self._other_belly = lists.compiled("other_belly")
+        self._delivered = lists.compiled("delivered")
 
-def is_of_mother(text: str) -> bool:
-    """Whether a record is that of a woman who has given birth, so that the child's age is not the patient's."""
-    return _MOTHER.search(text) is not None
+    def infant_ages(self, text: str) -> list[LifeTime]:
+        """The ages of an infant patient in everyday words, in order; none in the record of a mother or of a fall."""
+        if self.is_of_mother(text):
+            return []
+        found = [
+            LifeTime(match.start(), match.end(), days)
+            for pattern in self._counted
+            for match in pattern.finditer(text)
+            if (days := _days(match)) is not None and not self._fall.search(text, max(0, match.start() - 14), match.start())
+        ]
+        found += [LifeTime(match.start(), match.end(), days) for pattern, days in self._named for match in pattern.finditer(text)]
+        return sorted(found, key=lambda item: item.start)
 
+    def is_of_mother(self, text: str) -> bool:
+        """Whether a record is that of a woman who has given birth, so that the child's age is not the patient's."""
+        return self._mother.search(text) is not None
 
-def pregnancy_months(text: str) -> list[LifeTime]:
-    """The months of a present pregnancy, in weeks; not those of one that is over, only hoped for or doubted."""
-    found: list[LifeTime] = []
-    for match in _PREGNANT_MONTHS.finditer(text):
-        months = number(match["count"] or match["count2"])
-        if months is None or not 0 < months <= 10 or not _is_now(text, match):
-            continue
-        if match[0].startswith(("大", "挺")) and _OTHER_BELLY.search(text):
-            continue
-        months += 0.5 if match["half"] else 0.0
-        found.append(LifeTime(match.start(), match.end(), round(months * WEEKS_PER_MONTH, 1)))
-    return found
+    def pregnancy_months(self, text: str) -> list[LifeTime]:
+        """The months of a present pregnancy, in weeks; not those of one that is over, only hoped for or doubted."""
+        found: list[LifeTime] = []
+        for match in self._months.finditer(text):
+            months = number(match["count"] or match["count2"] or match["count3"])
+            if months is None or not 0 < months <= 10 or not self._is_now(text, match):
+                continue
+            if match[0].startswith(("大", "挺")) and self._other_belly.search(text):
+                continue
+            months += 0.5 if match["half"] else 0.0
+            found.append(LifeTime(match.start(), match.end(), round(months * WEEKS_PER_MONTH, 1)))
+        return found
 
+    def says_pregnant(self, text: str) -> bool:
+        """Whether everyday words or a test without a time say that the patient is pregnant now."""
+        return self._delivered.search(text) is None and any(self._is_now(text, match) for match in self._without_time.finditer(text))
 
-def says_pregnant(text: str) -> bool:
-    """Whether everyday words without a time say that the patient is pregnant now."""
-    return _DELIVERED.search(text) is None and any(_is_now(text, match) for match in _PREGNANT_WORDS.finditer(text))
+    def is_womb_size(self, before: str) -> bool:
+        """Whether what stands before a time of pregnancy makes it the size of a womb."""
+        return self._womb_size.search(before) is not None
+
+    def _is_now(self, text: str, match: re.Match[str]) -> bool:
+        before = text[max(0, match.start() - 12) : match.start()]
+        return self._not_now.search(before) is None and not self.is_womb_size(before) and self._lost.match(text, match.end()) is None
 
 
 def blank(text: str, places: Iterable[Place]) -> str:
@@ -149,11 +148,6 @@ def number(token: str) -> float | None:
         return float(token)
     value = 0.5 if token == "半" else parse_chinese(token)
     return None if value is None else float(value)
-
-
-def _is_now(text: str, match: re.Match[str]) -> bool:
-    before = text[max(0, match.start() - 12) : match.start()]
-    return _NEVER_NOW.search(before) is None and SIZE_OF_WOMB.search(before) is None and _LOST.match(text, match.end()) is None
 
 
 def _days(match: re.Match[str]) -> float | None:

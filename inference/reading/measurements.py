@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from inference.reading.lifetimes import SIZE_OF_WOMB
+from inference.reading.lifetimes import LifeTimes
 from inference.reading.numbers import NUMBER, parse_number
 from inference.reading.subjects import Subject, subject_at
 from inference.reading.trie import Trie, is_ascii_letter
@@ -24,7 +24,7 @@ _OF_PREGNANCY = frozenset({"fundal_height", "fetal_heart_rate", "pregnancy_weeks
 _MASKED = re.compile(
     r"(?:19|20)\d{2}\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,2}日?|(?:19|20)\d{2}年(?:\d{1,2}月)?|\d{1,2}月\d{1,2}[日号]?"
     r"|(?<![\d.a-z])\d{1,2}:[0-5]\d(?::[0-5]\d)?(?![\d.])|\d{1,2}[点时]\d{1,2}分?|(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)|\d{8,}"
-    r"|\d{6,}x|(?<![a-z])e[1-4]\s?v[1-5t]\s?m[1-6]"
+    r"|(?<![\d.+])\d(?:\s?\+\s?\d){1,3}\s?=(?=\s?\d)|\d{6,}x|(?<![a-z])e[1-4]\s?v[1-5t]\s?m[1-6]"
     r"|(?<![a-z])[pcyr]{0,2}t(?:[0-4x]|is)[a-d]?[,，、]?\s?n[0-3x][a-c]?(?:[,，、]?\s?m[01x])?|(?<![a-z])(?:ck|cd|p|s|ki|her|msh|mlh|bcl|cam|gata|ttf|muc)-?\d{1,3}[a-z]?(?=\s?(?:[-+(]|弱|强|阳|阴|部分|散|少|弥漫))"
     r"|(?<![a-z离总])(?:l[1-5]|s[1-5]|c[1-8]|t(?:1[0-2]|[1-9]))(?![\d.]|\s?[%×*])(?:\s?[-~、/,]\s?[lcst]?(?:1[0-2]|[1-9])(?![\d.%℃]))*"
     r"|(?<![a-z])p(?:53|16|63|40|504s)(?![\d.次/])|(?<![a-z])v\d(?:\s?[-~]\s?v?\d)?"
@@ -33,12 +33,16 @@ _MASKED = re.compile(
     r"|\d+[+加]?\d*床|(?:床号?|房|室|编号|住院号|门诊号|病案号|身份证号?|电话|手机号?|id)[:\s]{1,2}[\da-z-]+"
 )
 _MISREAD = re.compile(
-    r"(?<![a-z\d])(?=[\dloi.]*\d)(?=[\d.]*[loi])[\dloi][\dloi.]*(?=\s?(?:/\s?[\dlo]|mmhg|kpa|次|℃|°c|g/l|mmo[l1]|u/l|×10|x10|\*10|%))"
+    r"(?<![a-z\d])(?=[\dloi.]*\d)(?=[\d.]*[loi])[\dloi][\dloi.]*(?=\s?(?:/\s?[\dlo]|mmhg|kpa|次|℃|°c|g/l|mmo[l1]|(?<!i)u/l|×10|x10|\*10|%))"
 )
 """Numbers of scanned text with letters where digits stood (12O/8O, l30, 1l0次)."""
 _DIGITS = str.maketrans("oli", "011")
 _TIME_BETWEEN = re.compile(r"近?(?:\d{1,2}|[一二两三四五六七八九十半数]+)(?:余|多)?(?:个)?(?:天|日|周|月|年)(?:内|来|间|余|前)?(?:由|从)?")
 """体重近2月由70kg降至62kg: a time between a name and its number."""
+_CHANGE_BETWEEN = re.compile(
+    r"(?:增加|增长|增重|升高|上升|减轻|减少|下降|降低|减|增|长|掉|瘦|轻|重|涨)了?约?\d{1,3}(?:\.\d+)?\s?(?:公斤|kg|千克|斤|cm|厘米|g/l|mmhg|℃|度)[，,、]?"
+)
+"""体重增加3公斤，现65公斤: by how much it changed, between a name and its number."""
 _LINK_WORDS = (
     "掉到|掉至|落到|跌至|跌到|只到|值|为|是|在|约为|约|大约|大概|达到|达|到|至|高达|最高达|最高|最低|可达|波动于|波动在|波动|控制在|控制于|控制|维持在|维持于|维持|测得|测量|自测|监测|复测|复查|测|查|结果|提示|显示|示|报告|均|仅|只有|只|才|"
     "有|升高至|升高到|升高达|升至|上升至|上升到|下降至|下降到|降低至|降低到|降至|降到|退至|退到|回升至|增加到|增加至|增至|减少至|减至|减轻至|下降为|升高为|升到|水平|浓度|含量|计数|定量|数值|绝对值|总数|百分比|百分率|比率|比例|检测|测定|"
@@ -55,14 +59,16 @@ _LINK = re.compile(
     + r"|[\s:=,，、()\[\]\"|;↑↓★▲*≥≤<>\x00\x01]|-(?!\d)|—)*+"
 )
 _SERIES = re.compile(
-    r"(?:降至|降到|升至|升到|退至|回升至|下降至|上升至|最高|最低|复查|复测|再测|再次测|再查|次日|今晨|今日|今天|今早|今|昨日|昨晚|昨天|昨|现|早上|早晨|早|中午|晚上|晚间|晚|上午|下午|夜间|晨起|清晨|空腹|餐后2小时|餐后2h|餐后|餐前|睡前|"
+    r"(?:较前|前次|上次|上回|原来|原为|原|之前|此前|日前|进行性|逐渐|逐步|渐|迅速|快速|持续|缓慢|明显|升高至|升高到|升高达|上升到|下降到|降低至|降低到|增加至|增加到|增至|减少至|减至|减轻至|降为|升为|恢复至|恢复到|降至|降到|升至|升到|退至|退到|回升至|下降至|上升至|最高|最低|复查|复测|再测|再次测|再查|次日|今晨|今日|今天|今早|今|昨日|昨晚|昨天|昨|现|早上|早晨|早|中午|晚上|晚间|晚|上午|下午|夜间|晨起|清晨|空腹|餐后2小时|餐后2h|餐后|餐前|睡前|"
     r"随机|入院时|入院|出院时|出院前|治疗后|服药后|用药后|术后|术前|分别为|分别|为|后|时|测|左上肢|右上肢|左侧|右侧|左|右|卧位|立位|坐位|平卧|站立|吸氧后|吸氧下|未吸氧|吸空气|活动后|静息时?|休息时?|输血后|输液后|补液后|溶栓后|静推后|复苏后|含服后|休息后|降压后|补液后|半小时后|我院|外院|门诊|急诊|第一次|第二次|第三次|又|再|仍|均|和|及|与|或|到|至|约|最近一次|"
     r"(?:半|[一二两三四五六七八九十\d]{1,2}|数)(?:小时|天|日|周|个?月|年|h)(?:前|后)|"
     r"->|→|—>|=>|[\s:=,，、()；;~\"\x00]|-(?!\d))*+"
 )
+_GLYCAEMIC = frozenset({"glucose", "hba1c"})
 _TOLERANCE = re.compile("ogtt|糖耐量|服糖")
 _RESUMES = re.compile(
     r"[，,；;](?:立即|即|予|给予|经)[^。\n]{2,30}(?:后|，|,)\s?(?:血[糖压钾钠])?(?:升至|降至|升到|降到|回升至|回升到|退至|退到|降为|升为|恢复至|复测|复查|再测)[:为]?\s?"
+    r"|[，,；;][^。\n]{2,40}(?:下降|降|回升|上升|升|退|恢复|回落|掉|减)(?:到了|至|到|为)\s?"
 )
 _COMPARATOR = re.compile(r"(>=|<=|≥|≤|>|<|大于等于|小于等于|不低于|不高于|大于|小于|高于|低于|超过|不足|不到)\s*$")
 _COMPARATORS = {"≥": ">=", "≤": "<=", "大于等于": ">=", "小于等于": "<=", "大于": ">", "小于": "<", "高于": ">", "低于": "<", "超过": ">", "不足": "<", "不到": "<", "不低于": ">=", "不高于": "<="}  # fmt: skip
@@ -98,7 +104,7 @@ _BRACKET_AFTER = re.compile(r"\s?\(([^()]{1,10})\)")
 _SINGLE_SIGN_CONTEXT = 1
 _CLIPPED_GAP = 6
 _CLAUSE_ENDS = re.compile(
-    r"\s?(?:左右|上下|多|余|几|来)?(?:了|的|点)?\s?(?:$|[，,。；;、)\n！!？?~]|(?<=\s)(?=[一-鿿])(?![年月天日周岁克勺片粒支袋次度分个]))"
+    r"\s?(?:左右|上下|多|余|几|来)?(?:了|的|点)?\s?(?:$|[，,。；;、)\n！!？?~]|(?<=\s)(?=[一-鿿])(?![年月天日周岁克勺片粒支袋次度分个](?!经)))"
 )
 """A space ends a clause too, in records that are written with spaces."""
 _TAKEN = re.compile(
@@ -169,7 +175,8 @@ class _Scan:
 class MeasurementGrammar:
     """Reads measurements by the table `measurements.yaml` and the units of `lexicon/units.yaml`."""
 
-    def __init__(self, table: Mapping[str, Any], units: Mapping[str, Any]) -> None:
+    def __init__(self, table: Mapping[str, Any], units: Mapping[str, Any], lifetimes: LifeTimes) -> None:
+        self._lifetimes = lifetimes
         self.analytes: dict[str, Mapping[str, Any]] = {row["id"]: row for row in table["analytes"]}
         self._vitals = frozenset(table["vitals"])
         self._names: Trie[_Name] = Trie(_compile_names(table))
@@ -185,7 +192,10 @@ class MeasurementGrammar:
         self._unit = re.compile(r"\s?(?:" + "|".join([*patterns, "(?:" + "|".join(map(_spelling_pattern, literal)) + ")"]) + ")")
         foreign = sorted(((word, group["kind"]) for group in units["foreign"] for word in group["words"]), key=lambda pair: -len(pair[0]))
         self._foreign_kind = dict(foreign)
-        self._foreign = re.compile(r"\s?(?:余|多|来|几|个半|半)?\s?(" + "|".join(_spelling_pattern(word) for word, _ in foreign) + ")")
+        no_unit = "|".join(map(re.escape, units["no_units"]["words"]))
+        self._foreign = re.compile(
+            rf"\s?(?:余|多|来|几|个半|半)?\s?(?!{no_unit})(" + "|".join(_spelling_pattern(word) for word, _ in foreign) + ")"
+        )
         self.ucum: dict[str, str] = {unit["id"]: unit["ucum"] for unit in units["units"]}
         specimens = table["specimens"]
         self._specimens = Trie({word: kind for kind in ("blood", "urine", "other") for word in specimens[kind]})
@@ -279,7 +289,9 @@ class MeasurementGrammar:
             named = scan.names[name_index - 1]
             if named[1] > series_from or not last:
                 gap = scan.masked[named[1] : start]
-                link = _LINK.fullmatch(gap) or _LINK.fullmatch(_TIME_BETWEEN.sub("", gap)) if len(gap) <= 40 else None
+                link = (
+                    _LINK.fullmatch(gap) or _LINK.fullmatch(_CHANGE_BETWEEN.sub("", _TIME_BETWEEN.sub("", gap))) if len(gap) <= 40 else None
+                )
                 if link is not None and not self._loose(gap):
                     if quantity.unit is None and not quantity.foreign:
                         quantity.unit = scan.bracketed.get(named[1])
@@ -290,17 +302,14 @@ class MeasurementGrammar:
         if last is not None and start - series_from <= 40:
             between = scan.masked[series_from:start]
             names_between = [n for n in scan.names[:name_index] if n[0] >= series_from and not n[2].dependent]
-            resumes = quantity.unit is not None and quantity.unit == last[0].unit and _RESUMES.fullmatch(between)
-            if resumes and {c for n in names_between for c in n[2].candidates} <= {item.name for item in last[1]}:
-                name = _Name(candidates=(last[1][0].name,))
-                return self._resolve(scan, quantity, (series_from, series_from, name), between), last[2]
-            if _SERIES.fullmatch(between) and not names_between and not quantity.foreign:
+            resumes = quantity.unit == last[0].unit and not quantity.foreign and _RESUMES.fullmatch(between) is not None
+            resumes = resumes and {c for n in names_between for c in n[2].candidates} <= {item.name for item in last[1]}
+            follows = _SERIES.fullmatch(between) and not names_between and not quantity.foreign and self._continues(quantity, last, between)
+            if (resumes and (quantity.second is None) == (last[0].second is None)) or follows:
                 analytes = tuple(dict.fromkeys(item.name for item in last[1]))
-                if self._continues(quantity, last, between):
-                    pressure = analytes[0] in ("systolic_bp", "diastolic_bp") and (quantity.second is not None or len(analytes) == 2)
-                    name = _Name(candidates=analytes[:1], pressure=pressure, needs_pair=pressure)
-                    place = (series_from, series_from, name)
-                    return self._resolve(scan, quantity, place, between), last[2]
+                pressure = analytes[0] in ("systolic_bp", "diastolic_bp") and (quantity.second is not None or len(analytes) == 2)
+                name = _Name(candidates=analytes[:1], pressure=pressure, needs_pair=pressure)
+                return self._resolve(scan, quantity, (series_from, series_from, name), between), last[2]
         return self._nameless(scan, quantity, start, found), None
 
     def _loose(self, gap: str) -> bool:
@@ -349,7 +358,7 @@ class MeasurementGrammar:
         low = max(0, start - 60)
         if _TOLERANCE.search(scan.text, low, start):
             return True
-        return any(n[0] >= low and ("glucose" in n[2].candidates and not n[2].dependent) for n in scan.names if n[0] < start)
+        return any(n[0] >= low and not n[2].dependent and not _GLYCAEMIC.isdisjoint(n[2].candidates) for n in scan.names if n[0] < start)
 
     # -- numbers ---------------------------------------------------------------------------------------------------
 
@@ -721,8 +730,9 @@ class MeasurementGrammar:
             return [item] if item else []
         if quantity.unit == "/min" and found:
             before = found[-1]
-            between = scan.masked[before.end : start]
-            if len(between) <= 10 and before.name in ("temperature", "heart_rate"):
+            unit = self._unit.match(scan.masked, before.end)
+            between = scan.masked[unit.end() if unit else before.end : start]
+            if _LINK.fullmatch(between) and before.name in ("temperature", "heart_rate"):
                 analyte = "heart_rate" if before.name == "temperature" else "respiratory_rate"
                 item = self._value(scan, quantity, analyte, None, _Name((analyte,)), short=False, strict=False)
                 return [item] if item else []
@@ -788,7 +798,7 @@ class MeasurementGrammar:
             weeks, _, days = match[group].replace(" ", "").partition("+")
             extra = float(days) if days else float(match[3]) if match[3] else 0.0
             end = match.end(3) if match[3] else match.end(group)
-            if SIZE_OF_WOMB.search(scan.text, max(0, match.start() - 12), match.start()):
+            if self._lifetimes.is_womb_size(scan.text[max(0, match.start() - 12) : match.start()]):
                 continue
             if subject_at(scan.subjects, match.start()) is not None or re.search(
                 r"(?:曾|前次|上次|第[一二三]胎|年)[^，。；]{0,8}$", scan.text[: match.start()]

@@ -12,10 +12,11 @@ from inference.reading.assertion import AssertionRules, Decision, Mention
 from inference.reading.compounds import CompoundReader
 from inference.reading.durations import DurationGrammar
 from inference.reading.lexicon_entities import FINDING_TYPES, LexiconReader, Match
+from inference.reading.lifetimes import LifeTimes
 from inference.reading.linking import Linker
 from inference.reading.measurements import FoundMeasurement, MeasurementGrammar
 from inference.reading.normalise import Compacted, Normaliser, compact
-from inference.reading.patient import read_patient
+from inference.reading.patient import PatientReader
 from inference.reading.sections import SectionFinder, section_at
 from inference.reading.subjects import Subject
 from inference.reading.types import Reading
@@ -91,8 +92,10 @@ class RuleReader:
         lexicon = knowledge.lexicon
         self.normalise = Normaliser(lexicon["characters"])
         self.assertion = AssertionRules(lexicon)
-        self.measurements = MeasurementGrammar(knowledge.tables["measurements"], lexicon["units"])
-        self.durations = DurationGrammar(lexicon["durations"])
+        self.lifetimes = LifeTimes(lexicon["lifetimes"])
+        self.read_patient = PatientReader(lexicon["patient"], self.lifetimes)
+        self.measurements = MeasurementGrammar(knowledge.tables["measurements"], lexicon["units"], self.lifetimes)
+        self.durations = DurationGrammar(lexicon["durations"], self.lifetimes)
         self.lexicon = LexiconReader(knowledge, self.normalise)
         self.compounds = CompoundReader(knowledge.findings, self.normalise)
         self.linker = Linker(self.lexicon.names, lexicon["terms"]["aliases"], self.normalise)
@@ -173,7 +176,7 @@ class RuleReader:
         whole = "\n".join(page.folded for page in pages)
         subjects = self.assertion.subjects(whole) if len(pages) > 1 else pages[0].subjects
         years = None if record.patient.age is None else record.patient.age.years
-        facts = read_patient(record.patient, whole, subjects, None)
+        facts = self.read_patient(record.patient, whole, subjects, None)
         years = years if years is not None else facts.age_years
         measured: list[Measurement] = []
         timed: list[Duration] = []
@@ -188,7 +191,7 @@ class RuleReader:
                     gestation = item.value if gestation is None else max(gestation, item.value)
             timed += [Duration(span=page.span(item.start, item.end), days=item.days) for item in self.durations(page.folded)]
         if gestation is not None and record.patient.pregnancy_weeks is None:
-            facts = read_patient(record.patient, whole, subjects, gestation)
+            facts = self.read_patient(record.patient, whole, subjects, gestation)
         return Reading(
             record=self._with_diagnoses(record, pages),
             patient=facts,

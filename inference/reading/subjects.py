@@ -8,24 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from inference.reading.trie import Trie
+from knowledge_base.word_lists import WordLists
 
 _SENTENCE = re.compile(r"[^。\n；;！？!?]+")
-_SPEAKING = ("代诉", "说", "诉", "述", "发现", "带", "抱", "送", "称")
-_TELLS = ("说", "代诉", "诉", "述", "讲", "称", "反映", "回忆", "补充", "发现", "代述", "告诉", "觉得", "担心", "怀疑", "要求")
-"""After a relative these only speak, see or ask."""
-_ADDRESSED = re.compile(r"(?:告知|告诉|交代|交待|说明|沟通|嘱|通知|征得|取得|建议|解释|劝|教育)[^，。；;:\n]{0,8}$")
-"""Before a relative: the words are said to them, not of them."""
-_ANIMAL_ACTS = re.compile(
-    r"(?:家|们)?(?:的|养的|家的)?(?:狗|犬|猫|老鼠|牛|猪|驴|马|羊|鹅|鸡|蜂|蛇)[^，。；;\n]{0,4}(?:咬|抓|舔|挠|踢|啄|撞|顶|蛰|蜇|刺)"
-)
-"""邻居家的狗咬伤左腿: the owner is no subject."""
+_CLOSED_HISTORY = re.compile("(?<=史)[，,]")
 _A_REMARK = 14
-_OPENING = re.compile(r"\s*(?:我|俺|我家|俺家|家里|咱|我们)?(?:老|小)?")
 _BY_SURNAME = re.compile(r"\s*[一-鿿](?<![其他她我你您咱俺患病])[大老小]?")
 _AGED = re.compile(r"\s?[，,]?\s?(?:[男女][，,\s]{1,2})?\d{1,3}\s?岁")
 """张大妈，68岁: a surname, an address and an age name the patient."""
-_OLD_OR_SHARED = re.compile(r"(?:[^，。；;\n]{0,3})(?:患|有|曾|死于|因|也|均|都|同样|近日|体健|健在|去世|病史|确诊|得过|查出)")
-_CHILDREN = frozenset({"儿子", "女儿", "孙子", "孙女", "外孙", "外孙女", "长子", "次子", "长女", "次女", "其子", "其女"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +40,24 @@ class SubjectFinder:
                 words.update(dict.fromkeys(relatives[key], kind))
         self._words = Trie(words)
         self._no_subject_after = tuple(relatives["not_subject_after"])
-        self._tells = (*_TELLS, *relatives["cares"])
-        self._pronoun = re.compile("[，,]\\s*(?:她|他|自己|还)(?!们|的|妈|爸|奶|爷|姐|哥|弟|妹|也|父|母)")
+        lists = WordLists(relatives)
+        self._speaking, self._children = lists.words("speaking"), frozenset(lists.words("children"))
+        self._tells = (*lists.words("tells"), *relatives["cares"])
+        self._addressed = re.compile(lists.any_of("addressed") + r"[^，。；;:\n]{0,8}$")
+        self._animal_acts = re.compile(
+            rf"(?:家|们)?(?:的|养的|家的)?{lists.any_of('animals')}[^，。；;\n]{{0,4}}{lists.any_of('animal_acts')}"
+        )
+        self._opening = re.compile(rf"\s*{lists.any_of('opening')}?(?:老|小)?")
+        self._old_or_shared = re.compile(rf"[^，。；;\n]{{0,3}}{lists.any_of('old_or_shared')}")
+        self._pronoun = re.compile(rf"[，,]\s*{lists.any_of('pronouns')}(?!{lists.any_of('not_pronoun_before')})")
         self._return = re.compile("[，,]\\s*(?:" + "|".join(map(re.escape, relatives["return_to_patient"])) + ")")
 
     def __call__(self, text: str) -> list[Subject]:
         """The other people's stretches of folded text, in order, without overlap."""
         marks = list(self._words.find(text))
-        if any(kind == "pseudo" and text[start:end].endswith(_SPEAKING) for start, end, kind in marks):
+        if any(kind == "pseudo" and text[start:end].endswith(self._speaking) for start, end, kind in marks):
             # 奶奶代诉：孙子…: the child that its elder speaks of is the patient
-            marks = [(start, end, "patient" if text[start:end] in _CHILDREN else kind) for start, end, kind in marks]
+            marks = [(start, end, "patient" if text[start:end] in self._children else kind) for start, end, kind in marks]
         marks = self._opened_with_the_patient(text, marks)
         if not any(kind in ("family", "other_person") for _, _, kind in marks):
             return []
@@ -85,7 +83,11 @@ class SubjectFinder:
         first = told[0]
         before = text[: first[0]]
         by_name = _BY_SURNAME.fullmatch(before) is not None and _AGED.match(text, first[1]) is not None
-        if first[2] == "patient" or not (by_name or _OPENING.fullmatch(before)) or _OLD_OR_SHARED.match(text, first[1]) is not None:
+        if (
+            first[2] == "patient"
+            or not (by_name or self._opening.fullmatch(before))
+            or self._old_or_shared.match(text, first[1]) is not None
+        ):
             return marks
         remark = not by_name and sum("一" <= ch <= "鿿" for ch in text) < _A_REMARK
         if remark or self._pronoun.search(text, first[1]) is not None:
@@ -115,7 +117,7 @@ class SubjectFinder:
         """Whether a clause about the person begins here: they do not only speak, are spoken to, or own the dog that bit."""
         if text[max(0, start - 2) : start].endswith(self._no_subject_after) or text.startswith(self._tells, end):
             return False
-        return _ADDRESSED.search(text, max(0, start - 14), start) is None and _ANIMAL_ACTS.match(text, end) is None
+        return self._addressed.search(text, max(0, start - 14), start) is None and self._animal_acts.match(text, end) is None
 
     def _is_modifier(self, text: str, end: int) -> bool:
         """Whether 患者 and the like stand in an attribute (患者父亲, 患者的母亲): then they return to nobody."""
@@ -125,10 +127,14 @@ class SubjectFinder:
     def _close(self, text: str, current: tuple[int, int, str], end: int) -> Subject:
         start, cue_end, kind = current
         back = self._return.search(text, cue_end, end)
-        if kind == "other_person" or text[start:cue_end] in _CHILDREN:
+        if kind == "other_person" or text[start:cue_end] in self._children:
             # 丈夫有淋病，她…: a pronoun after a person who is no kin, or a child, is the patient
             pronoun = self._pronoun.search(text, cue_end, end)
             back = pronoun if pronoun and (back is None or pronoun.start() < back.start()) else back
+        if text.startswith("家族", start):
+            # 否认家族溶血病史，新生儿溶血病可能: the history of the family closes with its 史
+            closed = _CLOSED_HISTORY.search(text, cue_end, end)
+            back = closed if closed and (back is None or closed.start() < back.start()) else back
         return Subject(start, back.start() if back else end, kind, start, cue_end)
 
 

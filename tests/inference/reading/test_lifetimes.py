@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from data_contracts.record import Record
-from inference.reading.lifetimes import infant_ages, pregnancy_months, says_pregnant
 from inference.reading.reader import Reader
 
 TABLE = Path(__file__).parents[2] / "behaviour" / "lifetimes.jsonl"
@@ -40,8 +39,9 @@ def test_what_is_given_wins_over_everyday_words(reader: Reader) -> None:
 @pytest.mark.parametrize(
     "text", ["怀孕了" * 3000, "生下来才" * 3000, "生下来" + "刚" * 3000, "怀了" + "有了" * 3000, "娃" + "现在" * 3000, "3" * 9000]
 )
-def test_a_long_page_is_read_in_linear_time(text: str) -> None:
+def test_a_long_page_is_read_in_linear_time(reader: Reader, text: str) -> None:
+    lifetimes = reader.rules.lifetimes
     began = perf_counter()
-    assert infant_ages(text) == pregnancy_months(text) == []
-    assert not says_pregnant(text)
+    assert lifetimes.infant_ages(text) == lifetimes.pregnancy_months(text) == []
+    assert not lifetimes.says_pregnant(text)
     assert perf_counter() - began < 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.reading.measurements import FoundMeasurement
+from inference.reading.normalise import compact
 from inference.reading.rule_reader import RuleReader
 
 TABLE = Path(__file__).parents[2] / "behaviour" / "measurement.jsonl"
@@ -19,8 +21,11 @@ ROWS = [json.loads(line) for line in TABLE.read_text(encoding="utf-8").splitline
 
 
 def read(rules: RuleReader, text: str) -> list[FoundMeasurement]:
-    folded = rules.normalise(text)
-    return rules.measurements(folded, rules.assertion.subjects(folded))
+    compacted = compact(text)
+    folded = rules.normalise(compacted.text)
+    found = rules.measurements(folded, rules.assertion.subjects(folded))
+    places = [compacted.back(item.start, item.end) for item in found]
+    return [replace(item, start=start, end=end) for item, (start, end) in zip(found, places, strict=True)]
 
 
 def close(found: Any, wanted: Any) -> bool:
