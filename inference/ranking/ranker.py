@@ -14,6 +14,8 @@ from data_contracts.diagnosis import Abstention, Candidate, Diagnosis, MissingFi
 from data_contracts.spans import Evidence
 from inference.facts import RecordFacts, facts_of
 from inference.flagging import one_for_each_disease, red_flags
+from inference.ranking.classes import CLASSES, divided, marks_of, words_of
+from inference.ranking.classes import read as read_classes
 from inference.ranking.fusion import Fusion, PartScores, features, pool, unfitted
 from inference.ranking.lexical import LEXICAL, Lexical
 from inference.ranking.names import NameIndex
@@ -59,6 +61,7 @@ class Ranker:
         self.probabilistic = Probabilistic(kb, ProbabilisticSettings(**sealed.get("probabilistic", {})))
         self.semantic = Semantic(kb, bundle, state) if bundle else None
         self.lexical = Lexical(kb, bundle) if bundle and LEXICAL in bundle.manifest["files"] else None
+        self.classes = read_classes(bundle.file(CLASSES)) if bundle and CLASSES in bundle.manifest["files"] else None
         self.targets: list[str] = [*kb.diseases, *kb.thin]
         self.index = {target: i for i, target in enumerate(self.targets)}
         self.must_not_miss = np.array([disease.must_not_miss for disease in kb.diseases.values()], dtype=bool)
@@ -110,7 +113,8 @@ class Ranker:
         """Rank only the given names or codes: (name, target or None, probability), best first.
 
         A name that the knowledge base holds is judged by all parts; any other by the semantic part alone. In a long list with many
-        unknown names (a hospital's own classes) the names alone are compared, since only they are on one scale.
+        unknown names (a hospital's own classes) the names alone are compared, since only they are on one scale; where a training
+        set has taught that list, its class reading decides among the names that it knows.
         """
         record = record or facts_of(reading, self.kb)
         scores, vector = self.parts(reading, record)
@@ -134,7 +138,10 @@ class Ranker:
         total = np.array(totals)
         share = np.exp(total - total.max())
         share /= share.sum()
-        order = np.argsort(-total, kind="stable")
+        taught = self.classes.covering(names) if self.classes is not None and vector is not None else None
+        if taught is not None and vector is not None:
+            share = divided(share, taught[0].logits(vector, words_of(reading), marks_of(reading)), taught[1])
+        order = np.argsort(-share, kind="stable")
         return [(names[i], found[i], float(share[i])) for i in order.tolist()]
 
     # -- answers ---------------------------------------------------------------------------------------------------
