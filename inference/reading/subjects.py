@@ -20,10 +20,19 @@ _ANIMAL_ACTS = re.compile(
 )
 """邻居家的狗咬伤左腿: the owner is no subject."""
 _A_REMARK = 14
-_OPENING = re.compile(r"\s*(?:我|俺|我家|俺家|家里|咱|我们)?(?:老|小)?")
-_BY_SURNAME = re.compile(r"\s*[一-鿿](?<![其他她我你您咱俺患病])[大老小]?")
+_A_REMARK_OF_NOW = 9
+_CALL = r"(?:(?:喂|你好|您好|大夫|医生|护士|师傅|救命|快来人)[啊呀吗哪呐]?[，,!！。\s]*){0,3}(?:[^，。；;\n]{0,8}(?:打来电话|来电话|来电)[说:：，,]*)?"
+"""What a caller says before naming the sick one (喂，我爸…; 养老院打来电话：李奶奶…)."""
+_OPENING = re.compile(rf"\s*{_CALL}(?:我|俺|我家|俺家|家里|咱|我们)?(?:老|小)?")
+_AFTER_AGE = re.compile(rf"\s*{_CALL}(?:[男女][，,\s]?)?(?:\d{{1,3}}|[一二三四五六七八九十]{{1,4}})多?岁的?(?:老|小)?")
+"""85岁老奶奶: an age before the word names the patient."""
+_BY_SURNAME = re.compile(rf"\s*{_CALL}[一-鿿](?<![其他她我你您咱俺患病])[大老小]?")
 _AGED = re.compile(r"\s?[，,]?\s?(?:[男女][，,\s]{1,2})?\d{1,3}\s?岁")
 """张大妈，68岁: a surname, an address and an age name the patient."""
+_NOW = re.compile(
+    r"[^。；;\n]{0,16}(?:今早|今晨|今天|今日|昨晚|昨夜|夜里|刚|突然|忽然|一下子|这两天|这几天|第[一二三四五六七八九十\d]天|小时|钟头)"
+)
+"""What only a record of the sick one says of them."""
 _OLD_OR_SHARED = re.compile(r"(?:[^，。；;\n]{0,3})(?:患|有|曾|死于|因|也|均|都|同样|近日|体健|健在|去世|病史|确诊|得过|查出)")
 _CHILDREN = frozenset({"儿子", "女儿", "孙子", "孙女", "外孙", "外孙女", "长子", "次子", "长女", "次女", "其子", "其女"})
 
@@ -77,21 +86,30 @@ class SubjectFinder:
     def _opened_with_the_patient(self, text: str, marks: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
         """A record that opens with its patient by kinship (婆婆今早喊不醒，右边手脚动不得) or address (张大妈，68岁): that word means the patient.
 
-        Only where nobody else is named, the text is more than a remark, and no old or shared disease follows.
+        Only where nobody else is named (or only as an object, in a record of today: 不认儿子), the text is more than a remark, and no
+        old or shared disease follows.
         """
-        told = [mark for mark in marks if mark[2] != "pseudo"]
-        if not told or len(told) < len(marks) or len({text[start:end] for start, end, _ in told}) > 1:
+        if not marks or marks[0][2] in ("pseudo", "patient"):
             return marks
-        first = told[0]
-        before = text[: first[0]]
-        by_name = _BY_SURNAME.fullmatch(before) is not None and _AGED.match(text, first[1]) is not None
-        if first[2] == "patient" or not (by_name or _OPENING.fullmatch(before)) or _OLD_OR_SHARED.match(text, first[1]) is not None:
+        first = marks[0]
+        before, word = text[: first[0]], text[first[0] : first[1]]
+        by_age = _AFTER_AGE.fullmatch(before) is not None
+        now = by_age or _NOW.match(text, first[1]) is not None
+        by_name = by_age or (_BY_SURNAME.fullmatch(before) is not None and (now or _AGED.match(text, first[1]) is not None))
+        if not (by_name or _OPENING.fullmatch(before)) or _OLD_OR_SHARED.match(text, first[1]) is not None:
             return marks
-        remark = not by_name and sum("一" <= ch <= "鿿" for ch in text) < _A_REMARK
+        others = [mark for mark in marks if text[mark[0] : mark[1]] != word]
+        if others and not (now and all(self._is_object(text, mark) for mark in others)):
+            return marks
+        remark = not by_name and sum("一" <= ch <= "鿿" for ch in text) < (_A_REMARK_OF_NOW if now else _A_REMARK)
         if remark or self._pronoun.search(text, first[1]) is not None:
             return marks
-        word = text[first[0] : first[1]]
-        return [(start, end, "patient" if text[start:end] == word else kind) for start, end, kind in marks]
+        return [(start, end, "patient") for start, end, _ in marks if text[start:end] == word]
+
+    @staticmethod
+    def _is_object(text: str, mark: tuple[int, int, str]) -> bool:
+        """Whether a person stands inside a clause (不认儿子) and so begins none of their own."""
+        return text[mark[0] - 1] not in "，。；;：:、!！?？\n "
 
     def _of_sentence(self, text: str, marks: list[tuple[int, int, str]], sentence_end: int) -> list[Subject]:
         found: list[Subject] = []
