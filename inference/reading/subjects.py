@@ -13,7 +13,8 @@ from knowledge_base.word_lists import WordLists
 _SENTENCE = re.compile(r"[^。\n；;！？!?]+")
 _CLOSED_HISTORY = re.compile("(?<=史)[，,]")
 _A_REMARK = 14
-_BY_SURNAME = re.compile(r"\s*[一-鿿](?<![其他她我你您咱俺患病])[大老小]?")
+_A_REMARK_OF_NOW = 9
+_SURNAME = "[一-鿿](?<![其他她我你您咱俺患病])[大老小]?"
 _AGED = re.compile(r"\s?[，,]?\s?(?:[男女][，,\s]{1,2})?\d{1,3}\s?岁")
 """张大妈，68岁: a surname, an address and an age name the patient."""
 
@@ -47,7 +48,14 @@ class SubjectFinder:
         self._animal_acts = re.compile(
             rf"(?:家|们)?(?:的|养的|家的)?{lists.any_of('animals')}[^，。；;\n]{{0,4}}{lists.any_of('animal_acts')}"
         )
-        self._opening = re.compile(rf"\s*{lists.any_of('opening')}?(?:老|小)?")
+        # what a caller says before naming the sick one: 喂，我爸…; 养老院打来电话：李奶奶…
+        call = rf"\s*(?:{lists.any_of('hails')}[，,!！。\s]*){{0,3}}(?:[^，。；;\n]{{0,8}}{lists.any_of('phones')}[说:：，,]*)?"
+        self._opening = re.compile(rf"{call}{lists.any_of('opening')}?(?:老|小)?")
+        # 85岁老奶奶: an age before the word names the patient
+        self._after_age = re.compile(rf"{call}(?:[男女][，,\s]?)?(?:\d{{1,3}}|[一二三四五六七八九十]{{1,4}})多?岁的?(?:老|小)?")
+        self._by_surname = re.compile(call + _SURNAME)
+        # what only a record of the sick one says of them
+        self._now = re.compile(rf"[^。；;\n]{{0,16}}{lists.any_of('of_today')}")
         self._old_or_shared = re.compile(rf"[^，。；;\n]{{0,3}}{lists.any_of('old_or_shared')}")
         self._pronoun = re.compile(rf"[，,]\s*{lists.any_of('pronouns')}(?!{lists.any_of('not_pronoun_before')})")
         self._return = re.compile("[，,]\\s*(?:" + "|".join(map(re.escape, relatives["return_to_patient"])) + ")")
@@ -75,25 +83,30 @@ class SubjectFinder:
     def _opened_with_the_patient(self, text: str, marks: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
         """A record that opens with its patient by kinship (婆婆今早喊不醒，右边手脚动不得) or address (张大妈，68岁): that word means the patient.
 
-        Only where nobody else is named, the text is more than a remark, and no old or shared disease follows.
+        Only where nobody else is named (or only as an object, in a record of today: 不认儿子), the text is more than a remark, and no
+        old or shared disease follows.
         """
-        told = [mark for mark in marks if mark[2] != "pseudo"]
-        if not told or len(told) < len(marks) or len({text[start:end] for start, end, _ in told}) > 1:
+        if not marks or marks[0][2] in ("pseudo", "patient"):
             return marks
-        first = told[0]
-        before = text[: first[0]]
-        by_name = _BY_SURNAME.fullmatch(before) is not None and _AGED.match(text, first[1]) is not None
-        if (
-            first[2] == "patient"
-            or not (by_name or self._opening.fullmatch(before))
-            or self._old_or_shared.match(text, first[1]) is not None
-        ):
+        first = marks[0]
+        before, word = text[: first[0]], text[first[0] : first[1]]
+        by_age = self._after_age.fullmatch(before) is not None
+        now = by_age or self._now.match(text, first[1]) is not None
+        by_name = by_age or (self._by_surname.fullmatch(before) is not None and (now or _AGED.match(text, first[1]) is not None))
+        if not (by_name or self._opening.fullmatch(before)) or self._old_or_shared.match(text, first[1]) is not None:
             return marks
-        remark = not by_name and sum("一" <= ch <= "鿿" for ch in text) < _A_REMARK
+        others = [mark for mark in marks if text[mark[0] : mark[1]] != word]
+        if others and not (now and all(self._is_object(text, mark) for mark in others)):
+            return marks
+        remark = not by_name and sum("一" <= ch <= "鿿" for ch in text) < (_A_REMARK_OF_NOW if now else _A_REMARK)
         if remark or self._pronoun.search(text, first[1]) is not None:
             return marks
-        word = text[first[0] : first[1]]
-        return [(start, end, "patient" if text[start:end] == word else kind) for start, end, kind in marks]
+        return [(start, end, "patient") for start, end, _ in marks if text[start:end] == word]
+
+    @staticmethod
+    def _is_object(text: str, mark: tuple[int, int, str]) -> bool:
+        """Whether a person stands inside a clause (不认儿子) and so begins none of their own."""
+        return text[mark[0] - 1] not in "，。；;：:、!！?？\n "
 
     def _of_sentence(self, text: str, marks: list[tuple[int, int, str]], sentence_end: int) -> list[Subject]:
         found: list[Subject] = []

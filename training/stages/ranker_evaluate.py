@@ -30,6 +30,7 @@ from training.metrics.ranking import HitCounts, expected_calibration_error, firs
 
 OUT = Path("reports/ranker.json")
 CHOOSING = ("triage_complaints_dev", "dialmed_dev", "mz10_test", "mz4_test", "dxy_test")
+EMERGENCIES, CALM = Path("tests/behaviour/emergencies_fresh.jsonl"), Path("tests/behaviour/calm_fresh.jsonl")
 OPEN = ("msdiagnosis_validation", "cmexam_vignettes_dev", "authored_dev", "authored_test")
 
 
@@ -148,6 +149,34 @@ def evaluate_safety(ranker: Ranker, examples: Sequence[Example], readings: Seque
     }
 
 
+def evaluate_fresh_safety(engine: Engine) -> dict[str, Any]:
+    """Records written as emergencies and as calm ones, before the rules were read: found (first five or red-flagged), immediate flags.
+
+    An emergency counts as found in the first five where its name (`what`) is hit.
+    """
+    emergencies, calm = ([json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] for path in (EMERGENCIES, CALM))
+
+    def flags(row: dict[str, Any]) -> tuple[Reading, set[str]]:
+        reading = engine.reader.read([Record(id=row["id"], text=row["text"])])[0]
+        return reading, {flag.urgency for flag in red_flags(facts_of(reading, engine.kb), engine.kb)}
+
+    report: dict[str, Any] = {}
+    for half in ("working", "sealed"):
+        rows = [row for row in emergencies if row["half"] == half]
+        found = 0
+        for row in rows:
+            reading, urgencies = flags(row)
+            found += bool(urgencies) or first_hit(shown(engine.ranker, reading, 5)[0], [row["what"]], [()]) is not None
+        quiet = [flags(row)[1] for row in calm if row["half"] == half]
+        report[half] = {
+            "emergencies": len(rows),
+            "found": round(found / max(len(rows), 1), 4),
+            "calm": len(quiet),
+            "immediate_flags_on_records_written_calm": round(sum("immediate" in u for u in quiet) / max(len(quiet), 1), 4),
+        }
+    return report
+
+
 def evaluate_review(engine: Engine, examples: Sequence[Example], readings: Sequence[Reading]) -> dict[str, Any]:
     """Leave one diagnosis out against the full list of real multi-diagnosis records."""
     reviewer: Reviewer = engine.reviewer
@@ -212,6 +241,7 @@ def run(engine: Engine, *, only: Callable[[str], bool] = lambda name: True, out:
     if only("safety"):
         held = [*authored(engine.kb, "dev"), *authored(engine.kb, "test")]
         report["safety"] = evaluate_safety(ranker, held, [engine.reader.read([Record.model_validate(e.record)])[0] for e in held])
+        report["safety"]["fresh"] = evaluate_fresh_safety(engine)
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return report
