@@ -240,9 +240,9 @@ class Reviewer:
         """What the rules warn of, and the candidates and hints that the scorer holds for left out, the surest first."""
         places, matrix = self.features.matrix(found, coverage, entered)
         scores = omissions.scores(matrix)
-        hints = {alert.disease.id: alert for alert in reversed(by_rule) if alert.severity == "hint" and alert.disease}
+        hints = {alert.disease.id: alert for alert in reversed(by_rule) if is_weighed(alert) and alert.disease}
         weighed = {found.targets[place] for place in places.tolist()} & set(hints)
-        alerts = [a for a in by_rule if a.disease is None or a.disease.id not in weighed or a.severity != "hint"]
+        alerts = [a for a in by_rule if a.disease is None or a.disease.id not in weighed or not is_weighed(a)]
         taken = {alert.disease.id for alert in alerts if alert.disease} | found.flagged
         for i in np.argsort(-scores, kind="stable").tolist():
             if scores[i] < omissions.threshold or len(alerts) >= BUDGET:
@@ -326,6 +326,11 @@ class Reviewer:
                 source="rule:record_quality",
             )
         ]
+
+
+def is_weighed(alert: Alert) -> bool:
+    """Whether a rule's alert is left to the scorer: hints, but for medicines without their disease, which in-patient lists seldom teach."""
+    return alert.severity == "hint" and alert.source != "rule:medicine_without_disease"
 
 
 def _fires(rule: ValueRule, record: RecordFacts) -> bool:
