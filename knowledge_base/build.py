@@ -374,7 +374,8 @@ class Content:
             "medicine_classes": {
                 ident: {"name": group.name, "repeatable": group.repeatable} for ident, group in sorted(self.classes.items())
             },
-            "thin": self._thin_left(),
+            "thin": self._thin_rows(covered=False),
+            "covered": self._thin_rows(covered=True),
             "lexicon": self.lexicon,
             "tables": self.tables,
         }
@@ -405,8 +406,9 @@ class Content:
         compiled["groups"] = list(dict.fromkeys(g for medicine in (entry, *contained) for g in (medicine.drug_class, *medicine.groups)))
         return compiled
 
-    def _thin_left(self) -> list[dict[str, Any]]:
-        covered = {category for disease in self.diseases.values() for category in disease.covers}
+    def _thin_rows(self, *, covered: bool) -> list[dict[str, Any]]:
+        """The categories that some full entry covers (names of what it shows another code for), or those that stand for themselves."""
+        taken = {category for disease in self.diseases.values() for category in disease.covers}
         return [
             {
                 "code": row["code"],
@@ -416,7 +418,7 @@ class Content:
                 "department": row.get("department", ""),
             }
             for row in self.thin
-            if row["code"] not in covered
+            if (row["code"] in taken) == covered
         ]
 
 

@@ -147,10 +147,9 @@ class KnowledgeBase:
             )
             for ident, entry in data["diseases"].items()
         }
-        self.thin: Mapping[str, ThinEntry] = {
-            f"icd10:{row['code']}": ThinEntry(row["code"], row["name"], tuple(row["aliases"]), row["chapter"], row["department"])
-            for row in data["thin"]
-        }
+        self.thin: Mapping[str, ThinEntry] = {f"icd10:{row['code']}": _thin(row) for row in data["thin"]}
+        self.covered: tuple[ThinEntry, ...] = tuple(_thin(row) for row in data.get("covered", ()))
+        """Categories that a full entry stands for: their own names, where a record means one of them (十二指肠溃疡 of 消化性溃疡)."""
 
     def condition(self, text: str) -> conditions.Condition:
         """Parse a condition against this knowledge."""
@@ -194,6 +193,10 @@ class KnowledgeBase:
         for entry in self.thin.values():
             found.setdefault(entry.code, []).append(entry.id)
         return {category: tuple(ids) for category, ids in found.items()}
+
+
+def _thin(row: Mapping[str, Any]) -> ThinEntry:
+    return ThinEntry(row["code"], row["name"], tuple(row["aliases"]), row["chapter"], row["department"])
 
 
 def _closure(parents: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from knowledge_base.compiled import KnowledgeBase
 
@@ -16,6 +17,7 @@ _PUNCTUATION = re.compile(r"[\s，。、；：,.;:·\-—_/\\'\"“”‘’?？
 _CODE = re.compile(r"^[A-Za-z]\d{2}(\.[0-9A-Za-z]+)?$")
 
 
+@lru_cache(maxsize=1 << 16)
 def normalise_name(name: str) -> str:
     """Half width, lower case, no brackets, types as digits (Ⅱ型 → 2型), no punctuation, no closing level or risk words."""
     text = "".join(_ROMAN.get(ch, ch) for ch in name)

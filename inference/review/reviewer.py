@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from data_contracts.diagnosis import Versions
 from data_contracts.review import Alert, Review
 from data_contracts.spans import DiseaseRef, Evidence
@@ -14,7 +16,9 @@ from inference.flagging import one_for_each_disease, red_flags, rule_evidence
 from inference.ranking.ranker import Ranked, Ranker
 from inference.reading.quality import assess_quality
 from inference.reading.types import Reading
+from inference.review.candidates import CandidateFeatures, Naming, RecordCandidates
 from inference.review.coverage import Coverage, lies_in
+from inference.review.omissions import REVIEW, Omissions
 from knowledge_base.compiled import KnowledgeBase
 from knowledge_base.conditions import Condition
 
@@ -57,18 +61,23 @@ class Reviewer:
             for row in kb.tables.get("rules/review", ())
             if row.get("enabled", True)
         ]
+        bundle = ranker.bundle
+        self.omissions = Omissions(bundle.json(REVIEW)) if bundle is not None and REVIEW in bundle.manifest["files"] else None
+        self.features = CandidateFeatures(kb, ranker)
 
     def review(self, reading: Reading, versions: Versions) -> Review:
         """All alerts of one record, within the budget, without what was overridden with a reason."""
         record = facts_of(reading, self.kb)
         coverage = Coverage(reading.record.diagnoses, self.kb, self.ranker.names)
         ranked = self.ranker.rank(reading, record)
+        missed = self.by_rule(reading, record, coverage)
+        if self.omissions is None or not reading.record.diagnoses:
+            missed += self._model(ranked, record, coverage)
+        else:
+            missed = self._weighed(missed, self.candidates(reading, ranked), coverage, len(reading.record.diagnoses), self.omissions)
         alerts = [
             *self._flags(record),
-            *self._values(record, coverage),
-            *self._medicines(record, coverage),
-            *self._carried_over(reading, record, coverage),
-            *self._model(ranked, record, coverage),
+            *missed,
             *self._doubtful(ranked, record, coverage),
             *self._incomplete(reading),
         ]
@@ -77,6 +86,19 @@ class Reviewer:
             alerts=tuple(within_budget(alerts, {o.id for o in reading.record.overridden if o.reason.strip()})),
             versions=versions,
         )
+
+    def by_rule(self, reading: Reading, record: RecordFacts, coverage: Coverage) -> list[Alert]:
+        """Diseases that values, medicines and the record's own words show and the list lacks."""
+        return [*self._values(record, coverage), *self._medicines(record, coverage), *self._carried_over(reading, record, coverage)]
+
+    def candidates(self, reading: Reading, ranked: Ranked) -> RecordCandidates:
+        """The candidates of one record before any list, with what rules, medicines and red flags say of each."""
+        record = ranked.record
+        rules = {r.row["disease"]: r.row["severity"] for r in self.rules if r.row.get("disease") and _fires(r, record)}
+        chronic = [m for ident in record.facts.medicines if (m := self.kb.medicines.get(ident)) and m.get("chronic")]
+        medicines = {d for m in chronic for d in m.get("indication_diseases", ()) if d in self.kb.diseases}
+        flagged = {flag.diseases[0] for flag in red_flags(record, self.kb)}
+        return self.features.of_record(reading, ranked, rules=rules, medicines=medicines, flagged=flagged)
 
     def _ref(self, target: str | None) -> DiseaseRef | None:
         if target is None:
@@ -107,9 +129,7 @@ class Reviewer:
         """Abnormal measurements that no entered diagnosis explains."""
         found = []
         for rule in self.rules:
-            if not rule.condition.evaluate(record.facts) or (rule.unless is not None and rule.unless.evaluate(record.facts)):
-                continue
-            if coverage.explains(rule.row["covered_by"]):
+            if not _fires(rule, record) or coverage.explains(rule.row["covered_by"]):
                 continue
             found.append(
                 Alert(
@@ -214,6 +234,48 @@ class Reviewer:
             )
         return found
 
+    def _weighed(
+        self, by_rule: Sequence[Alert], found: RecordCandidates, coverage: Coverage, entered: int, omissions: Omissions
+    ) -> list[Alert]:
+        """What the rules warn of, and the candidates and hints that the scorer holds for left out, the surest first."""
+        places, matrix = self.features.matrix(found, coverage, entered)
+        scores = omissions.scores(matrix)
+        hints = {alert.disease.id: alert for alert in reversed(by_rule) if is_weighed(alert) and alert.disease}
+        weighed = {found.targets[place] for place in places.tolist()} & set(hints)
+        alerts = [a for a in by_rule if a.disease is None or a.disease.id not in weighed or not is_weighed(a)]
+        taken = {alert.disease.id for alert in alerts if alert.disease} | found.flagged
+        for i in np.argsort(-scores, kind="stable").tolist():
+            if scores[i] < omissions.threshold or len(alerts) >= BUDGET:
+                break
+            place = int(places[i])
+            target = found.targets[place]
+            alert = None if target in taken else hints.get(target) or self._left_out(target, found, float(found.probabilities[place]))
+            if alert is not None:
+                alerts.append(alert)
+        return alerts
+
+    def _left_out(self, target: str, found: RecordCandidates, probability: float) -> Alert | None:
+        """A left-out candidate with its evidence: the words that name it, else the findings that speak for it; None without any."""
+        ref = self._ref(target)
+        naming = found.namings.get(target, Naming())
+        supports = tuple(naming.evidence[:2]) or self.ranker.evidence_of(target, probability, found.record).supports
+        if ref is None or not supports or self._contradicted(target, found.record):
+            return None
+        if naming.evidence and naming.shown:
+            ref = ref.model_copy(update={"name": naming.shown[0], "icd10": naming.shown[1]})
+        said = "、".join(dict.fromkeys(_words(e) for e in supports[:4] if e.span))
+        dangerous = target in self.kb.diseases and self.kb.diseases[target].must_not_miss
+        sure = probability >= self.thresholds.critical
+        return Alert(
+            id=f"alert:missed:{target}",
+            kind="missed",
+            severity="critical" if dangerous and sure else "warning" if dangerous or sure else "hint",
+            disease=ref,
+            message=f"病历中写有“{said}”，诊断中没有列出{ref.name}。" if naming.evidence else f"请考虑{ref.name}：依据“{said}”。",
+            evidence=supports,
+            source="model:review",
+        )
+
     def _contradicted(self, target: str, record: RecordFacts) -> bool:
         """Whether the record denies a finding that nearly every patient with the disease has (a potassium of 6.7 and 低钾血症)."""
         findings = self.kb.diseases[target].findings if target in self.kb.diseases else {}
@@ -264,6 +326,16 @@ class Reviewer:
                 source="rule:record_quality",
             )
         ]
+
+
+def is_weighed(alert: Alert) -> bool:
+    """Whether a rule's alert is left to the scorer: hints, but for medicines without their disease, which in-patient lists seldom teach."""
+    return alert.severity == "hint" and alert.source != "rule:medicine_without_disease"
+
+
+def _fires(rule: ValueRule, record: RecordFacts) -> bool:
+    """Whether a rule's condition holds and what excuses it does not."""
+    return rule.condition.evaluate(record.facts) and not (rule.unless is not None and rule.unless.evaluate(record.facts))
 
 
 def _words(evidence: Evidence) -> str:
