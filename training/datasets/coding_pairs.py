@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,13 +20,15 @@ from inference.coding.features import FEATURES, CandidateFinder, Candidates
 from inference.coding.memory import CodingMemory
 from inference.coding.pairs import MASK, PairTokens
 from inference.coding.tables import build_table, read_table
-from inference.coding.text import fold, spell, split
+from inference.coding.text import Part, fold, spell, split
 from inference.reading.tokens import CLS, PAD, SEP, SPACE_SLOT, UNKNOWN, assign_unused_slots
 from training.datasets.coding import TABLES, load_coded
 
 SYSTEMS = ("icd10", "icd9cm3")
 DEV, EXTRA = -1, -2
 """Fold of a list that is never trained on, and of one that every network trains on."""
+EXTRA_CANDIDATES = 40
+"""Candidates of such a list."""
 GOLD = 8
 """Gold names kept of a text."""
 _BRACKETS = re.compile(r"\[[^\]]*\]|（[^）]*）|\([^)]*\)|【[^】]*】")
@@ -96,9 +98,7 @@ class Builder:
             most: candidates to keep, hardest first; all by default.
         """
         lists, finder = self.lists, self.finder
-        parts = split(text, finder.table.is_name)
-        if not parts:
-            return
+        parts = split(text, finder.table.is_name) or [Part(0, len(text), text)]
         found = finder.find(text, parts, leave_out)
         order = np.argsort(-hardness(found), kind="stable")[:most].tolist() if len(found.targets) else []
         whole = lists.add_row(self.tokens.alone(text))
@@ -157,16 +157,19 @@ def short_vocabulary(tokenizer: Path, texts: Sequence[str]) -> tuple[dict[str, i
     return {token: place for place, token in enumerate(kept)}, np.array([full[token] for token in kept], dtype=np.int32)
 
 
+@dataclass(frozen=True)
+class ListSettings:
+    """How the lists are drawn up."""
+
+    folds: int = 3
+    """Training text ``i`` of a system is in fold ``i % folds``."""
+    disturbed_names: tuple[int, ...] = (5000, 2500)
+    """Names of each system's table to disturb."""
+    seed: int = 1
+
+
 def prepare(
-    corpora: Path,
-    tokenizer: Path,
-    out: Path,
-    aliases: dict[str, list[tuple[str, str]]],
-    *,
-    folds: int,
-    disturbed_names: tuple[int, int],
-    seed: int,
-    limit: int | None = None,
+    corpora: Path, tokenizer: Path, out: Path, aliases: Mapping[str, Sequence[tuple[str, str]]], settings: ListSettings
 ) -> dict[str, int]:
     """Write ``lists.npz`` and ``vocabulary.json`` to ``out``; returns counts.
 
@@ -174,13 +177,10 @@ def prepare(
         corpora: root of the corpora.
         tokenizer: the pretrained encoder's ``tokenizer.json``.
         out: folder.
-        aliases: by system, (alias, name) pairs of the knowledge base.
-        folds: folds of the training texts: text ``i`` is in fold ``i % folds``.
-        disturbed_names: how many names of each system's table to disturb.
-        seed: of the disturbing.
-        limit: texts of each split to keep, for a trial.
+        aliases: by system, (alias, name) pairs; only those count whose name, and not the alias, stands in the table.
+        settings: folds and numbers.
     """
-    dice = random.Random(seed)
+    dice = random.Random(settings.seed)
     tables = {
         system: build_table(system, "training", "", read_table(corpora / "extraction" / "code_tables" / TABLES[system]))
         for system in SYSTEMS
@@ -203,15 +203,15 @@ def prepare(
         train, dev = coded[system]["train"], coded[system]["dev"]
         memory = CodingMemory.build([(fold(text.text), tuple(sorted(text.folded))) for text in train])
         builder = Builder(lists, tokens, CandidateFinder(table, memory.bind(table)), number, borders[-1])
-        for place, text in enumerate(train[:limit]):
-            builder.add(text.text, text.folded, place % folds, place)
-        for text in dev[:limit]:
+        for place, text in enumerate(train):
+            builder.add(text.text, text.folded, place % settings.folds, place)
+        for text in dev:
             builder.add(text.text, text.folded, DEV, None)
-        for alias, name in aliases.get(system, [])[:limit]:
-            builder.add(alias, frozenset({fold(name)}), EXTRA, None, 40)
-        chosen = dice.sample(range(len(table.names)), min(disturbed_names[number], len(table.names)) if limit is None else limit)
-        for row in chosen:
-            builder.add(disturbed(table.names[row], dice), frozenset({fold(table.names[row])}), EXTRA, None, 40)
+        for alias, name in aliases.get(system, ()):
+            if table.is_name(fold(name)) and not table.is_name(fold(alias)):
+                builder.add(alias, frozenset({fold(name)}), EXTRA, None, EXTRA_CANDIDATES)
+        for row in dice.sample(range(len(table.names)), min(settings.disturbed_names[number], len(table.names))):
+            builder.add(disturbed(table.names[row], dice), frozenset({fold(table.names[row])}), EXTRA, None, EXTRA_CANDIDATES)
         names += [tokens.name(name) for name in table.names]
         borders.append(len(names))
     arrays = {

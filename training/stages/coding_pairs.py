@@ -474,7 +474,7 @@ def run(data: Path, out: Path, weights: Path | None, settings: PairSettings) -> 
         seconds = settings.seconds / shares * (1.0 if fold_number == DEV else (folds - 1) / folds)
         done = train(network, lists, learned, seconds, settings)
         if fold_number == DEV:
-            report["weights"] = write_weights(network, out)
+            report |= {"weights": write_weights(network, out), "heads": network.layers[0].heads}
         if judgements is None:
             judgements = Judgements.empty(len(network.exits), len(lists.name), len(lists.arrays["dense_row"]))
         began = time.monotonic()
