@@ -67,7 +67,7 @@ class CoderParameters:
     paired: Boosting = Boosting(150, 0.06, 15, 60, 10.0)
     """The ranker that also sees the pair network's logits."""
     second: Boosting = Boosting(150, 0.05, 15, 60, 10.0)
-    depth: int = 4
+    depth: int = 3
     """Layers of the pair network that serve."""
     rescue: float = 0.12
     """What the best candidate of an otherwise empty part must reach."""

@@ -45,7 +45,7 @@ SHARD = 14 * 2**20
 class PairSettings:
     """Settings of the network's training."""
 
-    seconds: float = 110.0
+    seconds: float = 140.0
     """Time of all networks' training together."""
     most_epochs: float = 8.0
     """Passes over the training lists after which a network is done, whatever time is left."""
