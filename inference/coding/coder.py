@@ -14,7 +14,8 @@ from data_contracts.coding import CodeTable as TableReference
 from data_contracts.spans import Span
 from inference.coding.features import CandidateFinder, Candidates
 from inference.coding.memory import CodingMemory
-from inference.coding.ranker import choose, judge
+from inference.coding.pairs import PairJudge
+from inference.coding.ranker import Looks, choose, judge
 from inference.coding.tables import CodeTable, build_table, load_table
 from inference.coding.text import Part, fold, name_hash, split
 
@@ -51,6 +52,7 @@ class Coder:
         self._own_rows = own_rows
         self._own_aliases = own_aliases
         self._knowledge_version = knowledge_version
+        self._pairs: PairJudge | None = None
         self._finders: dict[str, tuple[float, CandidateFinder]] = {}
 
     def _stamp(self, system: str) -> float:
@@ -77,6 +79,13 @@ class Coder:
             known = self._finders[system] = (stamp, CandidateFinder(table, memory.bind(table)))
         return known[1]
 
+    def _looks(self, system: str) -> Looks:
+        """The system's rankers and the network that both systems share; sessions open when first asked for."""
+        first, paired, second = (self._bundle.session(f"{system}_{look}.onnx") for look in ("first", "paired", "second"))
+        if self._pairs is None:
+            self._pairs = PairJudge.of(self._bundle)
+        return Looks(first, paired, second, self._pairs)
+
     def code(self, items: Iterable[CodeRequest]) -> list[CodeAnswer]:
         """Codes of each text, in order; a system without any table answers no codes."""
         return [self._code_one(item) for item in items]
@@ -90,8 +99,7 @@ class Coder:
         if not parts:
             return CodeAnswer(id=item.id, codes=())
         candidates = finder.find(item.text, parts)
-        first, second = (self._bundle.session(f"{item.system}_{look}.onnx") for look in ("first", "second"))
-        probabilities = judge(first, second, finder, item.text, candidates)
+        probabilities = judge(self._looks(item.system), finder, item.text, candidates)
         if len(table.surfaces) > len(table.names):
             _heed_aliases(table, parts, candidates, probabilities)
         limits = self._bundle.manifest["thresholds"][item.system]

@@ -14,7 +14,7 @@ from inference.coding.memory import BoundMemory
 from inference.coding.tables import CodeTable
 from inference.coding.text import Part, fold, grams
 
-FROM_NAMES, FROM_PART_NAMES, FROM_TEXTS, FROM_PART_TEXTS = 45, 25, 25, 12
+FROM_NAMES, FROM_PART_NAMES, FROM_TEXTS, FROM_PART_TEXTS = 60, 40, 40, 25
 """Nearest names of the whole text and of each part, nearest coded texts of both."""
 FAR = 99.0
 """Rank of what was not retrieved."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from inference.coding.features import CandidateFinder, Candidates
 from inference.coding.index import Floats
+from inference.coding.pairs import PairJudge, likeliest, pair_features
 from inference.coding.second import second_features
 
 if TYPE_CHECKING:
@@ -24,21 +25,36 @@ def rank(session: ort.InferenceSession, features: Floats) -> NDArray[np.float64]
     return np.asarray(probabilities, dtype=np.float64)[:, 1]
 
 
-def judge(
-    first: ort.InferenceSession, second: ort.InferenceSession, finder: CandidateFinder, text: str, candidates: Candidates
-) -> NDArray[np.float64]:
-    """Probability that each candidate is right, both rankers together: ``(candidates,)``.
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """The three rankers of a system and the network between the first two."""
 
-    Candidates that the second look leaves out keep their order below those it took in.
+    first: ort.InferenceSession
+    paired: ort.InferenceSession
+    second: ort.InferenceSession
+    pairs: PairJudge
+
+
+def judge(looks: Looks, finder: CandidateFinder, text: str, candidates: Candidates) -> NDArray[np.float64]:
+    """Probability that each candidate is right, all looks together: ``(candidates,)``.
+
+    Candidates that a look leaves out keep their order below those it took in.
     """
-    probabilities = rank(first, candidates.features)
+    probabilities = rank(looks.first, candidates.features)
     if not len(probabilities):
         return probabilities
+    looked = likeliest(candidates, probabilities)
+    names = [(int(candidates.part[place]), finder.table.names[candidates.targets[place]]) for place in looked]
+    logits = looks.pairs.logits(text, candidates.parts, names)
+    probabilities = above(probabilities, looked, rank(looks.paired, pair_features(candidates, probabilities, looked, logits)))
     looked, features = second_features(finder, text, candidates, probabilities)
-    again = rank(second, features)
-    last = float(again.min())
+    return above(probabilities, looked, rank(looks.second, features))
+
+
+def above(probabilities: NDArray[np.float64], looked: NDArray[np.int64], again: NDArray[np.float64]) -> NDArray[np.float64]:
+    """New probabilities of the candidates looked at again; the others stay in their order below them."""
     highest = float(np.delete(probabilities, looked).max(initial=0.0))
-    judged = probabilities * (0.99 * last / highest if highest > 0 else 0.0)
+    judged = probabilities * (0.99 * float(again.min()) / highest if highest > 0 else 0.0)
     judged = np.minimum(judged, probabilities)
     judged[looked] = again
     return judged

@@ -20,11 +20,15 @@ SEPARATORS = re.compile(r"[、，,；;。\n\r+＋?？|]+|\s+(?=\d{1,2}[.、)）]
 CONNECTORS = re.compile(r"伴有|伴发|合并|并发|伴|并|及|和|与|继发于|继发|术后|后")
 
 
-def fold(text: str) -> str:
-    """One spelling of a name: width and case folded, Roman numerals as digits, punctuation and white space gone."""
+def spell(text: str) -> str:
+    """Width and case folded, Roman numerals as digits; punctuation stays."""
     lowered = unicodedata.normalize("NFKC", "".join(_ROMAN.get(c.lower(), c) for c in text)).lower()
-    lowered = _LATIN_ROMAN.sub(lambda match: _LATIN_VALUES[match.group(1)], lowered)
-    return _NOISE.sub("", lowered)
+    return _LATIN_ROMAN.sub(lambda match: _LATIN_VALUES[match.group(1)], lowered)
+
+
+def fold(text: str) -> str:
+    """One spelling of a name: as ``spell``, punctuation and white space gone."""
+    return _NOISE.sub("", spell(text))
 
 
 def grams(folded: str) -> NDArray[np.uint32]:
