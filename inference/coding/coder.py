@@ -14,7 +14,7 @@ from data_contracts.coding import CodeTable as TableReference
 from data_contracts.spans import Span
 from inference.coding.features import CandidateFinder, Candidates
 from inference.coding.memory import CodingMemory
-from inference.coding.pairs import PairJudge
+from inference.coding.pairs import JUDGED, PairJudge
 from inference.coding.ranker import Looks, choose, judge
 from inference.coding.tables import CodeTable, build_table, load_table
 from inference.coding.text import Part, fold, name_hash, split
@@ -86,11 +86,11 @@ class Coder:
             self._pairs = PairJudge.of(self._bundle)
         return Looks(first, paired, second, self._pairs)
 
-    def code(self, items: Iterable[CodeRequest]) -> list[CodeAnswer]:
-        """Codes of each text, in order; a system without any table answers no codes."""
-        return [self._code_one(item) for item in items]
+    def code(self, items: Iterable[CodeRequest], *, judged: int = JUDGED) -> list[CodeAnswer]:
+        """Codes of each text, in order; a system without any table answers no codes. The network judges that many candidates."""
+        return [self._code_one(item, judged) for item in items]
 
-    def _code_one(self, item: CodeRequest) -> CodeAnswer:
+    def _code_one(self, item: CodeRequest, judged: int) -> CodeAnswer:
         finder = self._finder(item.system)
         if finder is None:
             return CodeAnswer(id=item.id, codes=())
@@ -99,7 +99,7 @@ class Coder:
         if not parts:
             return CodeAnswer(id=item.id, codes=())
         candidates = finder.find(item.text, parts)
-        probabilities = judge(self._looks(item.system), finder, item.text, candidates)
+        probabilities = judge(self._looks(item.system), finder, item.text, candidates, judged)
         if len(table.surfaces) > len(table.names):
             _heed_aliases(table, parts, candidates, probabilities)
         limits = self._bundle.manifest["thresholds"][item.system]

@@ -64,6 +64,8 @@ WIDTHS = (16, 24, 32, 40, 48, 56, PAIR_TOKENS)
 """Lengths that a pass may have."""
 JUDGED = 24
 """Likeliest candidates that the network judges."""
+JUDGED_OF_MENTION = 6
+"""Of a mention in a record, which has many and is wanted in the time of a keystroke."""
 
 PAIR_FEATURES = (
     "first_probability", "first_rank", "logit", "logit_lead", "logit_rank", "logit_share", "logit_part_lead", "logits_above_zero",
@@ -114,9 +116,9 @@ def pair_inputs(tokens: PairTokens, pairs: Sequence[tuple[Sequence[int], Sequenc
     return {"ids": ids, "kinds": kinds, "mask": mask}
 
 
-def likeliest(candidates: Candidates, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+def likeliest(candidates: Candidates, probabilities: NDArray[np.float64], most: int = JUDGED) -> NDArray[np.int64]:
     """The candidates that the network judges, best first."""
-    return np.lexsort((candidates.targets, -probabilities))[:JUDGED].astype(np.int64)
+    return np.lexsort((candidates.targets, -probabilities))[:most].astype(np.int64)
 
 
 def pair_features(

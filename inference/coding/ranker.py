@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from inference.coding.features import CandidateFinder, Candidates
 from inference.coding.index import Floats
-from inference.coding.pairs import PairJudge, likeliest, pair_features
+from inference.coding.pairs import JUDGED, PairJudge, likeliest, pair_features
 from inference.coding.second import second_features
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ class Looks:
     pairs: PairJudge
 
 
-def judge(looks: Looks, finder: CandidateFinder, text: str, candidates: Candidates) -> NDArray[np.float64]:
-    """Probability that each candidate is right, all looks together: ``(candidates,)``.
+def judge(looks: Looks, finder: CandidateFinder, text: str, candidates: Candidates, most: int = JUDGED) -> NDArray[np.float64]:
+    """Probability that each candidate is right, all looks together: ``(candidates,)``; the network judges the `most` likeliest.
 
     Candidates that a look leaves out keep their order below those it took in.
     """
     probabilities = rank(looks.first, candidates.features)
     if not len(probabilities):
         return probabilities
-    looked = likeliest(candidates, probabilities)
+    looked = likeliest(candidates, probabilities, most)
     names = [(int(candidates.part[place]), finder.table.names[candidates.targets[place]]) for place in looked]
     logits = looks.pairs.logits(text, candidates.parts, names)
     probabilities = above(probabilities, looked, rank(looks.paired, pair_features(candidates, probabilities, looked, logits)))
