@@ -196,7 +196,7 @@ def run(kb: KnowledgeBase, parameters: ReviewParameters, *, bundle_folder: Path 
     report: dict[str, Any] = {
         "complete": len(complete),
         "left_out": len(cases) - len(complete),
-        "reachable": round(float(np.mean([c.found or c.left_out.any() for c in cases if not c.complete] or [False])), 4),
+        "reachable": round(float(np.mean([bool(c.found or c.left_out.any()) for c in cases if not c.complete] or [False])), 4),
         "rules_and_flags_alone": round(found_at(cases, scores, SILENT), 4),
         "rule_alerts_per_100_complete": round(100 * sum(c.by_rule for c in complete) / len(complete), 1),
         "found_at_false_per_100": {
