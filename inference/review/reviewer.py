@@ -76,7 +76,7 @@ class Reviewer:
         else:
             missed = self._weighed(missed, self.candidates(reading, ranked), coverage, len(reading.record.diagnoses), self.omissions)
         alerts = [
-            *self._flags(record),
+            *self.flags(record),
             *missed,
             *self._doubtful(ranked, record, coverage),
             *self._incomplete(reading),
@@ -111,7 +111,8 @@ class Reviewer:
             return DiseaseRef(id=thin.id, name=thin.name, icd10=thin.code)
         return None
 
-    def _flags(self, record: RecordFacts) -> list[Alert]:
+    def flags(self, record: RecordFacts) -> list[Alert]:
+        """The red flags of one record as alerts."""
         return [
             Alert(
                 id=f"alert:red_flag:{flag.rule}",
@@ -329,8 +330,11 @@ class Reviewer:
 
 
 def is_weighed(alert: Alert) -> bool:
-    """Whether a rule's alert is left to the scorer: hints, but for medicines without their disease, which in-patient lists seldom teach."""
-    return alert.severity == "hint" and alert.source != "rule:medicine_without_disease"
+    """Whether a rule's alert is left to the scorer: hints, but for medicines without their disease and stated lasting diseases.
+
+    In-patient lists often leave these two out themselves, so that weights fitted on them would silence true omissions.
+    """
+    return alert.severity == "hint" and alert.source not in ("rule:medicine_without_disease", "rule:stated_not_listed")
 
 
 def _fires(rule: ValueRule, record: RecordFacts) -> bool:

@@ -19,7 +19,7 @@ def made_up(records: int = 60) -> list[Case]:
             if not complete:
                 left_out[0] = True
                 matrix[0, FEATURES.index("named")] += 4
-            cases.append(Case(record, complete, matrix, left_out, np.ones(6, dtype=np.bool_), 0, found=False))
+            cases.append(Case(record, complete, matrix, left_out, np.ones(6, dtype=np.bool_), by_rule=0, room=3, found=False))
     return cases
 
 

@@ -25,17 +25,17 @@ from data_contracts.record import GivenDiagnosis, Record
 from inference.engine import Engine
 from inference.facts import facts_of
 from inference.ranking.ranker import Ranker
-from inference.reading.reader import Reader
 from inference.reading.types import Reading
 from inference.review.candidates import FEATURES, RecordCandidates
 from inference.review.coverage import Coverage
 from inference.review.omissions import REVIEW, Omissions
-from inference.review.reviewer import BUDGET, Reviewer, is_weighed
+from inference.review.reviewer import BUDGET, Reviewer, is_weighed, within_budget
 from knowledge_base.compiled import KnowledgeBase, load
 from models.bundle import GOLDEN, Bundle, seal
 from training.datasets.diagnosis import Example, development
 from training.metrics.ranking import is_hit
 from training.parameters import Parameters, load_block
+from training.stages.ranker_evaluate import evaluate_review
 from training.tracking import file_hash, run_of
 
 Vector = npt.NDArray[np.float64]
@@ -70,6 +70,8 @@ class Case:
     """Candidates that neither a rule's warning nor a red flag already names: only on them does the scorer speak."""
     by_rule: int
     """Warnings of missed diseases that rules raise whatever the score."""
+    room: int
+    """What red flags and such warnings leave of the alert budget."""
     found: bool
     """Whether such a warning or a red flag names the left-out diagnosis."""
 
@@ -100,9 +102,11 @@ def cases_of(reviewer: Reviewer, place: int, example: Example, reading: Reading)
         listed = replace(reading, record=reading.record.model_copy(update={"diagnoses": tuple(entered)}))
         uncovered = {found.targets[p] for p in places.tolist()}
         alerts = reviewer.by_rule(listed, record, coverage)
-        said = [a.disease for a in alerts if a.disease and (not is_weighed(a) or a.disease.id not in uncovered)]
-        taken = {ref.id for ref in said} | found.flagged
-        spoken = [*((ref.name, ref.icd10) for ref in said), *(shown_as(found, kb, t) for t in found.flagged)]
+        sure = [a for a in alerts if not is_weighed(a) or a.disease is None or a.disease.id not in uncovered]
+        kept = within_budget([*reviewer.flags(record), *sure], set())
+        said = [a.disease for a in kept if a.kind == "missed" and a.disease]
+        taken = {a.disease.id for a in sure if a.disease} | found.flagged
+        named = [a.disease for a in kept if a.disease]
         cases.append(
             Case(
                 record=place,
@@ -110,8 +114,9 @@ def cases_of(reviewer: Reviewer, place: int, example: Example, reading: Reading)
                 matrix=matrix,
                 left_out=np.array([is_hit(shown[p][0], shown[p][1], names, codes) for p in places.tolist()], dtype=np.bool_),
                 scored=np.array([found.targets[p] not in taken for p in places.tolist()], dtype=np.bool_),
-                by_rule=min(len({ref.id for ref in said}), BUDGET),
-                found=any(is_hit(name, code, names, codes) for name, code in spoken),
+                by_rule=len(said),
+                room=BUDGET - sum(a.severity != "critical" for a in kept),
+                found=any(is_hit(ref.name, ref.icd10, names, codes) for ref in named),
             )
         )
     return cases
@@ -145,9 +150,14 @@ def fit(cases: Sequence[Case], strength: float) -> dict[str, Any]:
     }
 
 
+def folds_of(cases: Sequence[Case], parameters: ReviewParameters) -> npt.NDArray[np.int64]:
+    """The fold of each record."""
+    return np.random.default_rng(parameters.seed).integers(0, parameters.folds, max(c.record for c in cases) + 1)
+
+
 def out_of_fold(cases: Sequence[Case], parameters: ReviewParameters) -> list[Vector]:
     """Scores of every case by weights that never saw its record."""
-    folds = np.random.default_rng(parameters.seed).integers(0, parameters.folds, max(c.record for c in cases) + 1)
+    folds = folds_of(cases, parameters)
     scores: list[Vector] = [np.zeros(0)] * len(cases)
     for fold in range(parameters.folds):
         scorer = Omissions(fit([c for c in cases if folds[c.record] != fold], parameters.strength))
@@ -160,7 +170,7 @@ def out_of_fold(cases: Sequence[Case], parameters: ReviewParameters) -> list[Vec
 def spoken(case: Case, scores: Vector) -> npt.NDArray[np.int64]:
     """Places of the candidates that the scorer may put forward within the alert budget, the surest first."""
     order = np.argsort(-scores, kind="stable")
-    return order[case.scored[order]][: BUDGET - case.by_rule]
+    return order[case.scored[order]][: case.room]
 
 
 def threshold_of(cases: Sequence[Case], scores: Sequence[Vector], false_per_100: float) -> float:
@@ -168,7 +178,7 @@ def threshold_of(cases: Sequence[Case], scores: Sequence[Vector], false_per_100:
     complete = [(c, s) for c, s in zip(cases, scores, strict=True) if c.complete]
     room = int(false_per_100 * len(complete) / 100) - sum(c.by_rule for c, _ in complete)
     alerts = np.sort(np.concatenate([s[spoken(c, s)] for c, s in complete]))[::-1]
-    return SILENT if room <= 0 else float(alerts[room - 1]) if room <= len(alerts) else float(alerts[-1])
+    return SILENT if room <= 0 or not len(alerts) else float(alerts[room - 1]) if room <= len(alerts) else float(alerts[-1])
 
 
 def found_at(cases: Sequence[Case], scores: Sequence[Vector], threshold: float) -> float:
@@ -181,30 +191,65 @@ def found_at(cases: Sequence[Case], scores: Sequence[Vector], threshold: float) 
     return float(np.mean(tried)) if tried else 0.0
 
 
+def served(
+    engine: Engine,
+    cases: Sequence[Case],
+    examples: Sequence[Example],
+    readings: Sequence[Reading],
+    threshold: float,
+    parameters: ReviewParameters,
+) -> dict[str, float]:
+    """What whole reviews say, each record by weights that never saw it: `evaluate_review`, averaged over the folds.
+
+    `found_at` takes every scored candidate for a hint with evidence; here the reviewer itself decides.
+    """
+    folds = folds_of(cases, parameters)
+    totals: dict[str, float] = {}
+    for fold in range(parameters.folds):
+        members = [i for i in range(len(examples)) if folds[i] == fold]
+        if not members:
+            continue
+        fitted = fit([c for c in cases if folds[c.record] != fold], parameters.strength)
+        engine.reviewer.omissions = Omissions(fitted | {"threshold": threshold})
+        part = evaluate_review(engine, [examples[i] for i in members], [readings[i] for i in members])
+        totals["left_out"] = totals.get("left_out", 0) + part["left_out"]
+        totals["complete"] = totals.get("complete", 0) + len(members)
+        for key, value in part.items():
+            if key != "left_out":
+                totals[key] = totals.get(key, 0.0) + value * (part["left_out"] if key == "found" else len(members))
+    counted = ("left_out", "complete")
+    return {k: v if k in counted else round(v / totals["left_out" if k == "found" else "complete"], 4) for k, v in totals.items()}
+
+
 def run(kb: KnowledgeBase, parameters: ReviewParameters, *, bundle_folder: Path = BUNDLE, out: Path = OUT) -> dict[str, Any]:
     """Fit, seal `out` (the bundle with `review.json`), and report out-of-fold figures."""
-    reader: Reader = Engine(kb=kb).reader
+    engine = Engine(kb=kb)
     bundle = Bundle.open(bundle_folder, replay=0)
     reviewer = Reviewer(kb, Ranker(kb, bundle))
+    engine.reviewer = reviewer
+    examples = development(kb)[parameters.set]
+    readings = [engine.reader.read([Record.model_validate(example.record)])[0] for example in examples]
     cases = [
         case
-        for place, example in enumerate(development(kb)[parameters.set])
-        for case in cases_of(reviewer, place, example, reader.read([Record.model_validate(example.record)])[0])
+        for place, (example, reading) in enumerate(zip(examples, readings, strict=True))
+        for case in cases_of(reviewer, place, example, reading)
     ]
     complete = [c for c in cases if c.complete]
     scores = out_of_fold(cases, parameters)
     report: dict[str, Any] = {
         "complete": len(complete),
         "left_out": len(cases) - len(complete),
-        "reachable": round(float(np.mean([bool(c.found or c.left_out.any()) for c in cases if not c.complete] or [False])), 4),
+        "reachable": round(float(np.mean([bool(c.found or c.left_out.any()) for c in cases if not c.complete])), 4),
         "rules_and_flags_alone": round(found_at(cases, scores, SILENT), 4),
         "rule_alerts_per_100_complete": round(100 * sum(c.by_rule for c in complete) / len(complete), 1),
         "found_at_false_per_100": {
             str(rate): round(found_at(cases, scores, threshold_of(cases, scores, rate)), 4) for rate in RATES
         },
     }  # fmt: skip
+    threshold = round(threshold_of(cases, scores, parameters.false_per_100), 6)
+    report["served_out_of_fold"] = served(engine, cases, examples, readings, threshold, parameters)
     with run_of("review_fit", parameters.model_dump(), inputs={"bundle": bundle_folder / "manifest.json"}) as run_id:
-        sealed = fit(cases, parameters.strength) | {"threshold": round(threshold_of(cases, scores, parameters.false_per_100), 6)}
+        sealed = fit(cases, parameters.strength) | {"threshold": threshold}
         mlflow.log_metrics({f"found_at_{rate}": value for rate, value in report["found_at_false_per_100"].items()})
         mlflow.log_dict(sealed, REVIEW)
     shutil.rmtree(out, ignore_errors=True)

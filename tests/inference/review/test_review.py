@@ -34,6 +34,8 @@ def rules_of(alerts: tuple[Alert, ...]) -> set[str]:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
 def test_row(engine: Engine, row: dict[str, Any]) -> None:
+    if row.get("needs_scorer") and engine.reviewer.omissions is None:
+        pytest.skip("the released ranker carries no review.json: its thresholds alone speak here")
     alerts = review(engine, row).alerts
     said = {(a.kind, a.disease.id if a.disease else None) for a in alerts}
     kinds = {a.kind for a in alerts}
