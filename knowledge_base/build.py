@@ -30,7 +30,7 @@ from knowledge_base.schema import DEPARTMENTS, DiseaseEntry, FindingEntry
 ROOT = Path(__file__).parent
 CONTENT = ROOT / "content"
 COMPILED = ROOT.parent / "build" / "knowledge.json"
-FORMAT = 1
+FORMAT = 2
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
