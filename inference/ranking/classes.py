@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from inference.ranking.lexical import BITS, weighted
 from inference.ranking.names import normalise_name
+from inference.ranking.rendering import LEFT_OUT
 from inference.reading.types import Reading
 
 CLASSES = "classes.npz"
@@ -30,8 +31,18 @@ Hashes = npt.NDArray[np.int64]
 
 
 def words_of(reading: Reading) -> str:
-    """The record's own words, negations and all: what the n-grams are taken from."""
-    return "|".join(reading.section_texts.values())
+    """The record's own words without what is denied, said of others or warned of: what the n-grams are taken from.
+
+    A denial is left to the marks: its characters would speak for the very class that it speaks against.
+    """
+    kept = []
+    for section, text in reading.section_texts.items():
+        signs = list(text)
+        for entity in reading.entities:
+            if entity.span.section == section and entity.assertion in LEFT_OUT:
+                signs[entity.span.start : entity.span.end] = "，" * (entity.span.end - entity.span.start)
+        kept.append("".join(signs))
+    return "|".join(kept)
 
 
 def marks_of(reading: Reading) -> Hashes:

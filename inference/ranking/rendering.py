@@ -13,7 +13,8 @@ from data_contracts.structure import Entity
 from inference.reading.types import Reading
 
 MAX_CHARACTERS = 400
-_LEFT_OUT = frozenset({"absent", "family", "other_person", "conditional"})
+LEFT_OUT = frozenset({"absent", "family", "other_person", "conditional"})
+"""Assertions of what the record does not say of its patient."""
 _CLAUSE = re.compile(r"[^，。；;,\n！!？?]*[，。；;,\n！!？?]?")
 _ORDER = (
     "chief_complaint",
@@ -73,8 +74,8 @@ def _kept(text: str, start: int, entities: Sequence[Entity]) -> str:
         inside = [e for e in entities if e.span.start >= low and e.span.end <= high]
         if (
             inside
-            and all(e.assertion in _LEFT_OUT or e.type == "body_part" for e in inside)
-            and any(e.assertion in _LEFT_OUT for e in inside)
+            and all(e.assertion in LEFT_OUT or e.type == "body_part" for e in inside)
+            and any(e.assertion in LEFT_OUT for e in inside)
         ):
             continue
         if _BOILERPLATE.search(clause):

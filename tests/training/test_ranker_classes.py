@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,16 @@ def test_a_reading_separates_what_it_was_taught() -> None:
     assert reading.names[int(reading.logits(reading.mean, "脚扭伤了，肿", none).argmax())] == "手脚那一类"
 
 
+def without_readings(folder: Path) -> Path:
+    """The released ranker as it was before any list was taught."""
+    shutil.copytree(RELEASED / "ranker", folder)
+    (folder / CLASSES).unlink(missing_ok=True)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["files"].pop(CLASSES, None)
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return folder
+
+
 @pytest.mark.slow
 def test_the_stage_seals_the_bundle_again_and_the_ranker_uses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
@@ -41,12 +53,21 @@ def test_the_stage_seals_the_bundle_again_and_the_ranker_uses_it(tmp_path: Path,
         for label, texts in TOLD.items()
         for i, text in enumerate(texts)
     ]
-    source = RELEASED / "ranker"
+    source = without_readings(tmp_path / "source")
     figures = run(engine, PARAMETERS, bundle_folder=source, out=tmp_path / "out", sets={"told": examples}, cache=tmp_path / "cache")
     assert figures["told"]["classes"] == 3
     sealed, before = Bundle.open(tmp_path / "out", replay=1), Bundle.open(source, replay=0)
     assert set(before.manifest["files"]) | {CLASSES} == set(sealed.manifest["files"])
     assert sealed.manifest["metrics"] == before.manifest["metrics"]
     reading = engine.reader.read([Record.model_validate({"id": "a", "patient": {}, "text": "脚扭伤，肿痛"})])[0]
-    chosen = Ranker(engine.kb, sealed).choose(reading, ["眼睛那一类", "肚子那一类", "手脚那一类"])
-    assert chosen[0][0] == "手脚那一类"
+    names = ["眼睛那一类", "肚子那一类", "手脚那一类"]
+    taught, untaught = Ranker(engine.kb, sealed), Ranker(engine.kb, before)
+    assert taught.choose(reading, names)[0][0] == "手脚那一类"
+    others = ["踝关节扭伤", "痛风", "骨折", "蜂窝织炎"]
+    assert taught.choose(reading, others) == untaught.choose(reading, others)
+    again = run(
+        engine, PARAMETERS, bundle_folder=tmp_path / "out", out=tmp_path / "again", sets={"told": examples}, cache=tmp_path / "cache"
+    )
+    assert again == figures
+    cards = [(tmp_path / name / "CARD.md").read_text(encoding="utf-8") for name in ("out", "again")]
+    assert cards[0] == cards[1] and cards[0].count("told: 3 classes") == 1

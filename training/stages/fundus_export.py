@@ -11,7 +11,6 @@ import datetime as dt
 import json
 import os
 import shutil
-import subprocess
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -31,6 +30,7 @@ from training.stages.fundus_data import Views, trainable_rows
 from training.stages.fundus_linear import BOUND, read
 from training.stages.fundus_prepare import backbone
 from training.stages.fundus_settings import corpora_root, one_thread
+from training.tracking import source_commit
 
 OUTPUTS = ("logits", "lesions", "gate")
 
@@ -149,13 +149,12 @@ def build(work: Path, target: Path, version: str) -> None:
 
 def provenance() -> dict[str, Any]:
     """Source commit, MLflow run of the final training and hashes of the label tables, as far as they are at hand."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db"))
     runs = mlflow.search_runs(experiment_names=["fundus"], filter_string="tags.mlflow.runName = 'fundus_final'", output_format="list")
     root = corpora_root()
     tables = sorted(root.glob("*/labels.csv")) if root is not None else []
     return {
-        "source_commit": commit or None,
+        "source_commit": source_commit(),
         "mlflow_run": runs[0].info.run_id if runs else None,
         "data_hashes": {p.parent.name: digest(p) for p in tables},
     }

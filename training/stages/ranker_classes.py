@@ -3,7 +3,7 @@
     python -m training.stages.ranker_classes --bundle models/released/ranker --out build/training/ranker/classes_bundle
 
 Records are read and encoded once through `inference` and cached by bundle, knowledge and reader. The ridge of each set is chosen on a
-fifth of its training records; development sets are not touched.
+fifth of its training records; training records that stand word for word in a held-out part are left out.
 """
 
 from __future__ import annotations
@@ -42,12 +42,13 @@ from inference.ranking.rendering import render
 from models.bundle import GOLDEN, Bundle, seal
 from training.datasets.diagnosis import Example, complaints, corpora, symptom_lists
 from training.parameters import Parameters, load_block
-from training.tracking import run_of
+from training.tracking import run_of, source_commit
 
 log = logging.getLogger("training.classes")
 CACHE = Path("build/training/classes")
 OUT = Path("build/training/ranker/classes_bundle")
-RESEALED = ("task", "version", "format_version", "created", "files", "golden_tolerance")
+CARD = "\nClass readings (`classes.npz`), a linear reading for each list of class names that a training set has taught:\n\n"
+RESEALED = ("task", "version", "format_version", "created", "files", "golden_tolerance", "classes", "classes_run")
 """Manifest fields that sealing writes anew."""
 Floats = npt.NDArray[np.float32]
 
@@ -59,7 +60,7 @@ class ClassesParameters(Parameters):
     iterations: int = 60
     least_count: int = 3
     """Records of a training set in which an n-gram or a mark must occur."""
-    keep: int = Field(default=12000, gt=0)
+    keep: int = Field(default=16000, gt=0)
     """N-grams a list at most, those that differ most between its classes."""
     version: str = "1"
 
@@ -75,8 +76,15 @@ class Rows:
 
 
 def taught_sets(folder: Path) -> dict[str, list[Example]]:
-    """Training records whose labels are class names, by set."""
-    return {"triage": complaints(folder, "train"), **{name: symptom_lists(folder, name, "train") for name in ("mz10", "mz4", "dxy")}}
+    """Training records whose labels are class names, by set, without those that a held-out part of the set repeats."""
+    parts = {"triage": (complaints(folder, "train"), complaints(folder, "dev"))}
+    parts |= {name: (symptom_lists(folder, name, "train"), symptom_lists(folder, name, "test")) for name in ("mz10", "mz4", "dxy")}
+    found = {}
+    for name, (train, held) in parts.items():
+        seen = {e.record["text"] for e in held}
+        found[name] = [e for e in train if e.record["text"] not in seen]
+        log.info("%s: %d training records left out, a held-out part repeats them", name, len(train) - len(found[name]))
+    return found
 
 
 def rows_of(ranker: Ranker, engine: Engine, examples: Sequence[Example], cache: Path) -> Rows:
@@ -199,7 +207,7 @@ def run(
         if folder is None:
             log.warning("XINGLIN_CORPORA is not set: there are no class lists to teach")
         sets = taught_sets(folder) if folder is not None else {}
-    stamp = f"{bundle.manifest['files']['model.onnx']['sha256'][:8]}-{engine.kb.version}"
+    stamp = f"{bundle.manifest['files']['model.onnx']['sha256'][:8]}-{engine.kb.version}-{engine.reader.version}"
     readings, figures = [], {}
     with run_of("ranker_classes", parameters.model_dump()) as run_id:
         for name, examples in sets.items():
@@ -212,13 +220,12 @@ def run(
         shutil.copytree(bundle_folder, out)
         write(out / CLASSES, readings)
         kept = {k: v for k, v in bundle.manifest.items() if k not in RESEALED}
-        with (out / "CARD.md").open("a", encoding="utf-8") as card:
-            card.write(
-                "\nClass readings (`classes.npz`), a linear reading for each list of class names that a training set has taught:\n\n"
-            )
-            card.writelines(f"- {name}: {f['classes']} classes, {f['records']} records\n" for name, f in figures.items())
+        card = (out / "CARD.md").read_text(encoding="utf-8").partition(CARD)[0]
+        told = "".join(f"- {name}: {f['classes']} classes, {f['records']} records\n" for name, f in figures.items())
+        (out / "CARD.md").write_text(f"{card}{CARD}{told}", encoding="utf-8")
         golden = [json.loads(line) for line in (out / GOLDEN).read_text(encoding="utf-8").splitlines()]
-        fields = {**kept, "classes": figures, "classes_run": run_id}
+        against = {"reader_version": engine.reader.version, "knowledge_version": engine.kb.version, "mlflow_run": run_id}
+        fields = {**kept, "source_commit": source_commit(), "classes": {**against, "sets": figures}}
         seal(
             out,
             task="ranker",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,7 +36,7 @@ from training.parameters import Parameters, load_block
 from training.stages.ranker_corpora import OUT as QUERIES
 from training.stages.ranker_export import BUNDLE
 from training.stages.ranker_train import RankerParameters
-from training.tracking import file_hash, run_of
+from training.tracking import file_hash, run_of, source_commit
 
 Vector = npt.NDArray[np.float64]
 FITTED = Path("build/training/ranker/released")
@@ -331,7 +330,6 @@ def run(
     shutil.copytree(bundle_folder, out)
     (out / FUSION).write_text(json.dumps(fitted), encoding="utf-8")
     golden = [json.loads(line) for line in (out / GOLDEN).read_text(encoding="utf-8").splitlines()]
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     (out / "CARD.md").write_text(card(report, kb, ranker_parameters), encoding="utf-8")
     seal(
         out,
@@ -342,7 +340,7 @@ def run(
             "max_tokens": 256,
             "knowledge_version": kb.version,
             "reader_version": engine.reader.version,
-            "source_commit": commit,
+            "source_commit": source_commit(),
             "data": {"queries": file_hash(QUERIES)} if QUERIES.is_file() else {},
             "mlflow_run": run_id,
             "metrics": report,

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.ranking.classes import ClassReading, ClassReadings, divided, mark_hash, read, write
+from data_contracts.record import Record
+from inference.ranking.classes import ClassReading, ClassReadings, divided, mark_hash, read, words_of, write
 from inference.ranking.lexical import BITS, buckets
+from inference.reading.reader import Reader
 
 NAMES = ("甲状腺结节", "痔疮", "骨折", "哮喘")
 
@@ -84,3 +86,10 @@ def test_a_stranger_keeps_its_share() -> None:
 
 def test_buckets_fit_the_table() -> None:
     assert buckets("脖子上有个包").max() < 1 << BITS
+
+
+def test_a_denied_finding_lends_no_words(rule_reader: Reader) -> None:
+    text = "咳嗽3天，无发热、腹泻，父亲有哮喘。"
+    words = words_of(rule_reader.read([Record.model_validate({"id": "a", "patient": {}, "text": text})])[0])
+    assert "咳嗽" in words and len(words) == len(text)
+    assert all(word not in words for word in ("发热", "腹泻", "哮喘"))
