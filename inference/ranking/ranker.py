@@ -91,7 +91,7 @@ class Ranker:
             semantic=semantic,
             probabilistic=probabilistic,
             votes=votes,
-            lexical=self.lexical.score(text) if self.lexical is not None else np.zeros(len(self.kb.diseases)),
+            lexical=self.lexical.score(text) if self.lexical is not None else np.zeros(len(self.targets)),
             conflicts=self.probabilistic.conflicts(record),
             must_not_miss=self.must_not_miss,
             impossible=self.probabilistic.impossible(record),
@@ -307,12 +307,12 @@ class Ranker:
             "semantic": round(float(scores.semantic[t]), 4),
             "semantic_rank": int((scores.semantic > scores.semantic[t]).sum()) + 1,
             "case_votes": round(float(scores.votes[t]), 4),
+            "lexical": round(float(scores.lexical[t]), 4),
             "mention": scores.mentions.get(t),
         }
         if t < len(scores.probabilistic):
             numbers["probabilistic"] = round(float(scores.probabilistic[t]), 4)
             numbers["probabilistic_rank"] = int((scores.probabilistic > scores.probabilistic[t]).sum()) + 1
-            numbers["lexical"] = round(float(scores.lexical[t]), 4)
             numbers["prior"] = round(float(scores.prior[t]), 4)
             numbers["findings"] = {f: round(v, 3) for f, v in list(self.probabilistic.contributions(ranked.record, target).items())[:12]}
         return numbers
