@@ -10,7 +10,6 @@ Resumable: weights, averaged weights and position are checkpointed.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import math
@@ -35,7 +34,7 @@ from inference.ranking.names import NameIndex, normalise_name
 from inference.ranking.profiles import all_views, name_view
 from knowledge_base.compiled import KnowledgeBase, load
 from training.datasets.diagnosis import corpora, encyclopaedia
-from training.device import device_at_hand
+from training.device import device_at_hand, mixed_precision
 from training.networks.bi_encoder import BiEncoder, mended_tokenizer, of_released, of_weights, pretrained, small_tokenizer, tiny
 from training.parameters import Parameters, load_block
 from training.stages.ranker_corpora import OUT as QUERIES
@@ -65,7 +64,6 @@ class RankerParameters(Parameters):
     refresh_steps: int = 200
     average_every: int = 5
     average_decay: float = 0.98
-    bfloat16: bool = True
     threads: int = 1
     seed: int = 7
     tiny: bool = False
@@ -206,7 +204,7 @@ class Trainer:
         size = ROWS_A_PASS[self.device.type]
         for start in range(0, len(order), size):
             ids, mask = padded([rows[i] for i in order[start : start + size]])
-            with torch.autocast(self.device.type, torch.bfloat16) if self.p.bfloat16 else contextlib.nullcontext():
+            with mixed_precision(self.device):
                 vectors.append(self.model(ids.to(self.device), mask.to(self.device)))
         stacked = torch.cat(vectors)
         return stacked[torch.tensor(order).argsort().to(self.device)]
