@@ -38,7 +38,7 @@ class PatientReader:
         )
         self._infant = re.compile(
             rf"(?:(?P<born>{lists.any_of('told_birth')})|{lists.any_of('infant')})[，,、:\s]{{0,2}}{lists.any_of('just')}?(?P<count>\d{{1,3}}(?:\.\d)?|[{CHINESE}]{{1,3}}|半)\+?\s?(?:多|余)?\s?"
-            rf"(?P<unit>个月|月|周|个?星期|个?礼拜|天|日|个?小时)(?:龄|大)?(?!前)(?(born)|(?!\s?{lists.any_of('idle_after')}))"
+            rf"(?P<unit>个月|月|周|个?星期|个?礼拜|天|日|个?小时|个?钟头|h(?![a-z]))(?:龄|大)?(?!前)(?(born)|(?!\s?{lists.any_of('idle_after')}))"
             rf"|(?<![\d.孕狗猫])(?<!狗崽)(?<!猫崽)(?P<count2>\d{{1,3}}|[{CHINESE}]{{1,3}}|半)\s?(?:多)?\s?(?P<unit2>个月|月|周|天|日)(?:龄|大(?!便|小|汗|约|概)|男婴|女婴|婴儿)"
         )
         self._no_age_after = re.compile(rf"\s?{lists.any_of('no_age_after')}")
