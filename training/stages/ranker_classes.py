@@ -94,21 +94,22 @@ def taught_sets(folder: Path) -> dict[str, list[Example]]:
     return found
 
 
-def rows_of(ranker: Ranker, engine: Engine, examples: Sequence[Example], cache: Path) -> Rows:
-    """Read and encode the examples, or take them from the cache file."""
-    assert ranker.semantic is not None
-    if not cache.exists():
-        vectors, words, marks = [], [], []
+def rows_of(ranker: Ranker, engine: Engine, examples: Sequence[Example], name: str, cache: Path) -> Rows:
+    """Read and encode the examples; what was read is kept by knowledge and reader, vectors by what was read and the encoder."""
+    assert ranker.semantic is not None and ranker.bundle is not None
+    read = cache / f"{name}-{engine.kb.version}-{engine.reader.version}.json"
+    if not read.exists():
+        rows = []
         for example in examples:
             reading = engine.reader.read([Record.model_validate(example.record)])[0]
-            vectors.append(ranker.semantic.encode(render(reading)))
-            words.append(words_of(reading))
-            marks.append(marks_of(reading).tolist())
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        np.save(cache.with_suffix(".npy"), np.stack(vectors).astype(np.float16))
-        cache.write_text(json.dumps([[e.gold_names[0] for e in examples], words, marks], ensure_ascii=False), encoding="utf-8")
-    labels, words, marks = json.loads(cache.read_text(encoding="utf-8"))
-    return Rows(labels, np.load(cache.with_suffix(".npy")).astype(np.float32), words, [np.array(m, dtype=np.int64) for m in marks])
+            rows.append([example.gold_names[0], words_of(reading), marks_of(reading).tolist(), render(reading)])
+        cache.mkdir(parents=True, exist_ok=True)
+        read.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    labels, words, marks, texts = zip(*json.loads(read.read_text(encoding="utf-8")), strict=True)
+    encoded = read.with_name(f"{read.stem}-{ranker.bundle.manifest['files']['model.onnx']['sha256'][:8]}.npy")
+    if not encoded.exists():
+        np.save(encoded, np.stack([ranker.semantic.encode(text) for text in texts]).astype(np.float16))
+    return Rows(list(labels), np.load(encoded).astype(np.float32), list(words), [np.array(m, dtype=np.int64) for m in marks])
 
 
 def fit_softmax(
@@ -267,11 +268,10 @@ def run(
         sets = taught_sets(folder) if folder is not None else {}
     if balanced is None:
         balanced = balanced_sets(folder) if folder is not None else {}
-    stamp = f"{bundle.manifest['files']['model.onnx']['sha256'][:8]}-{engine.kb.version}-{engine.reader.version}"
     readings, balances, figures = [], [], {}
     with run_of("ranker_classes", parameters.model_dump()) as run_id:
         for name, examples in sets.items():
-            rows = rows_of(ranker, engine, examples, cache / f"{name}-{stamp}.json")
+            rows = rows_of(ranker, engine, examples, name, cache)
             reading, figures[name] = fit_reading(rows, parameters)
             readings.append(reading)
             mlflow.log_metric(f"{name}.right_on_a_fifth", figures[name]["right_on_a_fifth"])
