@@ -227,10 +227,18 @@ def run(engine: Engine, *, only: Callable[[str], bool] = lambda name: True, out:
     report: dict[str, Any] = {"versions": engine.versions("reader", "ranker").model_dump(), "sets": {}}
     if ranker.bundle is not None:
         report["out_of_fold"] = ranker.bundle.manifest.get("metrics")
+    known: dict[str, Reading] = {}
+
+    def read_all(examples: Sequence[Example]) -> list[Reading]:
+        for e in examples:
+            if e.id not in known:
+                known[e.id] = engine.reader.read([Record.model_validate(e.record)])[0]
+        return [known[e.id] for e in examples]
+
     for name, examples in development(engine.kb).items():
         if not only(name):
             continue
-        readings = [engine.reader.read([Record.model_validate(e.record)])[0] for e in examples]
+        readings = read_all(examples)
         if name in CHOOSING:
             report["sets"][name] = evaluate_choice(ranker, examples, readings)
         else:
@@ -240,7 +248,7 @@ def run(engine: Engine, *, only: Callable[[str], bool] = lambda name: True, out:
         print(name, json.dumps({k: v for k, v in report["sets"][name].items() if k != "groups"}, ensure_ascii=False), file=sys.stderr)
     if only("safety"):
         held = [*authored(engine.kb, "dev"), *authored(engine.kb, "test")]
-        report["safety"] = evaluate_safety(ranker, held, [engine.reader.read([Record.model_validate(e.record)])[0] for e in held])
+        report["safety"] = evaluate_safety(ranker, held, read_all(held))
         report["safety"]["fresh"] = evaluate_fresh_safety(engine)
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
