@@ -14,7 +14,7 @@ from data_contracts.coding import CodeTable as TableReference
 from data_contracts.spans import Span
 from inference.coding.features import CandidateFinder, Candidates
 from inference.coding.memory import CodingMemory
-from inference.coding.pairs import JUDGED, PairJudge
+from inference.coding.pairs import JUDGED, JUDGED_OF_MENTION, PairJudge
 from inference.coding.ranker import Looks, choose, judge
 from inference.coding.tables import CodeTable, build_table, load_table
 from inference.coding.text import Part, fold, name_hash, split
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OWN_TABLE_NAME = "杏林知识库"
 ALIAS = 0.97
-"""Probability of a code whose alias is written word for word."""
+"""Probability of a code whose name or alias is written word for word."""
 
 
 class Coder:
@@ -86,9 +86,30 @@ class Coder:
             self._pairs = PairJudge.of(self._bundle)
         return Looks(first, paired, second, self._pairs)
 
-    def code(self, items: Iterable[CodeRequest], *, judged: int = JUDGED) -> list[CodeAnswer]:
-        """Codes of each text, in order; a system without any table answers no codes. The network judges that many candidates."""
-        return [self._code_one(item, judged) for item in items]
+    def code(self, items: Iterable[CodeRequest]) -> list[CodeAnswer]:
+        """Codes of each text, in order; a system without any table answers no codes."""
+        return [self._code_one(item, JUDGED) for item in items]
+
+    def code_mention(self, item: CodeRequest) -> CodeAnswer:
+        """Codes of a mention in a record: the row whose name or alias it is word for word, else the best of a few candidates."""
+        finder = self._finder(item.system)
+        if finder is None:
+            return CodeAnswer(id=item.id, codes=())
+        table = finder.table
+        row = _row_named(table, fold(item.text))
+        if row is None:
+            return self._code_one(item, JUDGED_OF_MENTION)
+        named = CodeChoice(code=table.codes[row], name=table.names[row], probability=ALIAS)
+        part = CodedPart(
+            part=item.text,
+            span=Span(section=None, start=0, end=len(item.text), text=item.text),
+            code=named.code,
+            name=named.name,
+            probability=ALIAS,
+            alternatives=(named,),
+            table=TableReference(name=table.name, edition=table.edition),
+        )
+        return CodeAnswer(id=item.id, codes=(part,))
 
     def _code_one(self, item: CodeRequest, judged: int) -> CodeAnswer:
         finder = self._finder(item.system)
@@ -130,10 +151,13 @@ def _heed_aliases(table: CodeTable, parts: Sequence[Part], candidates: Candidate
     """A part that is an alias word for word means its code, whatever the models say: they were taught names, not these aliases."""
     rows = {int(target): i for i, target in enumerate(candidates.targets)}
     for place, part in enumerate(parts):
-        folded = fold(part.text)
-        for said in (folded, folded.removesuffix("术"), folded + "术"):
-            target = table.by_hash.get(name_hash(said))
-            if target in rows:
-                candidates.part[rows[target]] = place
-                probabilities[rows[target]] = max(float(probabilities[rows[target]]), ALIAS)
-                break
+        target = _row_named(table, fold(part.text))
+        if target is not None and target in rows:
+            candidates.part[rows[target]] = place
+            probabilities[rows[target]] = max(float(probabilities[rows[target]]), ALIAS)
+
+
+def _row_named(table: CodeTable, folded: str) -> int | None:
+    """The row that has a folded text as its name or alias, with or without 术 at its end."""
+    spellings = (name_hash(said) for said in (folded, folded.removesuffix("术"), folded + "术"))
+    return next((table.by_hash[said] for said in spellings if said in table.by_hash), None)

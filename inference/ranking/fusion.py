@@ -53,7 +53,6 @@ class PartScores:
     """Full entries only."""
     votes: Vector
     lexical: Vector
-    """Full entries only."""
     conflicts: Vector
     must_not_miss: npt.NDArray[np.bool_]
     """Full entries only."""
@@ -111,9 +110,9 @@ def features(scores: PartScores, targets: npt.NDArray[np.int64]) -> Vector:
 
     lexical_z, lexical_gap, lexical_rank = np.zeros(len(targets)), np.full(len(targets), -3.0), np.zeros(len(targets))
     if scores.lexical.any():
-        lexical_z = at((scores.lexical - scores.lexical.mean()) / max(float(scores.lexical.std()), 1e-6), 0.0)
-        lexical_gap = at(np.clip((scores.lexical - scores.lexical.max()) / 0.1, -6, 0), -3.0)
-        lexical_rank = at(_ranks(scores.lexical), 0.0)
+        lexical_z = ((scores.lexical - scores.lexical.mean()) / max(float(scores.lexical.std()), 1e-6))[targets]
+        lexical_gap = np.clip((scores.lexical - scores.lexical.max()) / 0.1, -6, 0)[targets]
+        lexical_rank = _ranks(scores.lexical)[targets]
     vote_ranks = _ranks(scores.votes)
     votes = np.sqrt(scores.votes[targets])
     semantic_ranks = _ranks(semantic)

@@ -1,7 +1,7 @@
-"""The lexical part: character n-grams of the record against a centroid of each full entry's cases.
+"""The lexical part: character n-grams of the record against a centroid of each entry's cases.
 
 A sentence vector blurs what two diseases share; the characters keep the one word that tells them apart. Centroids are
-sealed in the bundle; an entry without one (added by a county) is judged by the n-grams of its own views.
+sealed in the bundle; a full entry without one (added by a county) is judged by the n-grams of its own views, a thin one not at all.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def weighted(text: str, idf: Weights) -> tuple[Buckets, Weights]:
 
 
 class Lexical:
-    """Scores of every full entry for a text."""
+    """Scores of every entry for a text, full ones first, then thin ones."""
 
     def __init__(self, kb: KnowledgeBase, bundle: Bundle) -> None:
         idf, sealed = read(bundle.file(LEXICAL))
@@ -59,6 +59,11 @@ class Lexical:
         values: list[Weights] = []
         for disease in kb.diseases.values():
             column, value = sealed[disease.id] if disease.id in sealed else centroid([(v, 1.0) for v in disease_views(disease, kb)], idf)
+            columns.append(column)
+            values.append(value)
+        nothing = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+        for thin in kb.thin:
+            column, value = sealed.get(thin, nothing)
             columns.append(column)
             values.append(value)
         owners = np.repeat(np.arange(len(columns)), [len(c) for c in columns])

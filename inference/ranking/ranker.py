@@ -14,6 +14,8 @@ from data_contracts.diagnosis import Abstention, Candidate, Diagnosis, MissingFi
 from data_contracts.spans import Evidence
 from inference.facts import RecordFacts, facts_of
 from inference.flagging import one_for_each_disease, red_flags
+from inference.ranking.broad_names import BALANCES, covering, entries_of, log_shares
+from inference.ranking.broad_names import read as read_balances
 from inference.ranking.classes import CLASSES, divided, marks_of, words_of
 from inference.ranking.classes import read as read_classes
 from inference.ranking.fusion import Fusion, PartScores, features, pool, unfitted
@@ -62,8 +64,11 @@ class Ranker:
         self.semantic = Semantic(kb, bundle, state) if bundle else None
         self.lexical = Lexical(kb, bundle) if bundle and LEXICAL in bundle.manifest["files"] else None
         self.classes = read_classes(bundle.file(CLASSES)) if bundle and CLASSES in bundle.manifest["files"] else None
+        self.balances = read_balances(bundle.file(BALANCES)) if bundle and BALANCES in bundle.manifest["files"] else ()
         self.targets: list[str] = [*kb.diseases, *kb.thin]
         self.index = {target: i for i, target in enumerate(self.targets)}
+        self._groups: tuple[tuple[str, ...], list[npt.NDArray[np.int64]]] | None = None
+        """The list that was asked last, and what its names stand for."""
         self.must_not_miss = np.array([disease.must_not_miss for disease in kb.diseases.values()], dtype=bool)
 
     # -- scoring ---------------------------------------------------------------------------------------------------
@@ -86,7 +91,7 @@ class Ranker:
             semantic=semantic,
             probabilistic=probabilistic,
             votes=votes,
-            lexical=self.lexical.score(text) if self.lexical is not None else np.zeros(len(self.kb.diseases)),
+            lexical=self.lexical.score(text) if self.lexical is not None else np.zeros(len(self.targets)),
             conflicts=self.probabilistic.conflicts(record),
             must_not_miss=self.must_not_miss,
             impossible=self.probabilistic.impossible(record),
@@ -114,10 +119,17 @@ class Ranker:
 
         A name that the knowledge base holds is judged by all parts; any other by the semantic part alone. In a long list with many
         unknown names (a hospital's own classes) the names alone are compared, since only they are on one scale; where a training
-        set has taught that list, its class reading decides among the names that it knows.
+        set has taught that list, its class reading decides among the names that it knows, and a list that was only balanced is
+        judged by the entries that its names stand for as well.
         """
         record = record or facts_of(reading, self.kb)
         scores, vector = self.parts(reading, record)
+        balance = covering(self.balances, names) if vector is not None else None
+        if balance is not None and vector is not None:
+            total = balance.logits(names, *self.list_scores(names, scores, vector))
+            share = np.exp(total - total.max())
+            share /= share.sum()
+            return [(names[i], self.names.find(names[i]), float(share[i])) for i in np.argsort(-share, kind="stable").tolist()]
         found = [self.names.find(name) for name in names]
         classes = len(names) > MOST_OPTIONS and sum(target is None for target in found) > UNKNOWN_SHARE * len(names)
         w = NAMES_ALONE if classes else self.fusion.options
@@ -143,6 +155,17 @@ class Ranker:
             share = divided(share, taught[0].logits(vector, words_of(reading), marks_of(reading)), taught[1])
         order = np.argsort(-share, kind="stable")
         return [(names[i], found[i], float(share[i])) for i in order.tolist()]
+
+    def list_scores(self, names: Sequence[str], scores: PartScores, vector: npt.NDArray[np.float32]) -> tuple[Vector, Vector]:
+        """For each name of a list: log share of the entries that it stands for; cosine of its words, in spreads of all targets' scores."""
+        if self.semantic is None:
+            raise ValueError("a list is scored with the vectors of a bundle")
+        asked = tuple(names)
+        if self._groups is None or self._groups[0] != asked:
+            self._groups = asked, entries_of(asked, self.kb, self.names, self.index)
+        logits = self.fusion.logits(features(scores, np.arange(len(self.targets))))
+        cosines = self.semantic.name_score(vector, list(names)) / max(float(scores.semantic.std()), 1e-6)
+        return log_shares(logits, self._groups[1]), cosines
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
@@ -284,12 +307,12 @@ class Ranker:
             "semantic": round(float(scores.semantic[t]), 4),
             "semantic_rank": int((scores.semantic > scores.semantic[t]).sum()) + 1,
             "case_votes": round(float(scores.votes[t]), 4),
+            "lexical": round(float(scores.lexical[t]), 4),
             "mention": scores.mentions.get(t),
         }
         if t < len(scores.probabilistic):
             numbers["probabilistic"] = round(float(scores.probabilistic[t]), 4)
             numbers["probabilistic_rank"] = int((scores.probabilistic > scores.probabilistic[t]).sum()) + 1
-            numbers["lexical"] = round(float(scores.lexical[t]), 4)
             numbers["prior"] = round(float(scores.prior[t]), 4)
             numbers["findings"] = {f: round(v, 3) for f, v in list(self.probabilistic.contributions(ranked.record, target).items())[:12]}
         return numbers

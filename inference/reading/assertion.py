@@ -67,12 +67,16 @@ _BACKWARD_LIMIT = 40
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """What is to be judged: its place in the folded text and its type."""
+    """What is to be judged: its place in the folded text and its type.
+
+    One that is not `whole` was put together from words apart (痛，腮腺炎可能，睾丸): what stands inside it still speaks of others.
+    """
 
     start: int
     end: int
     type: str = "symptom"
     chronic: bool | None = None
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,13 +268,13 @@ class AssertionRules:
     # -- finding ---------------------------------------------------------------------------------------------------
 
     def _page(self, text: str, mentions: Sequence[Mention], subjects: list[Subject] | None) -> _Page:
-        places = sorted({(mention.start, mention.end) for mention in mentions})
+        places = sorted({(mention.start, mention.end) for mention in mentions if mention.whole})
         page = _Page(
             text, [], [], [], [], [],
             [i for i, c in enumerate(text) if c in self._sentence_ends],
             [i for i, c in enumerate(text) if c in self._commas],
             subjects if subjects is not None else self.subjects(text), places, [start for start, _ in places],
-            sorted({mention.start for mention in mentions if mention.type in _CLINICAL}),
+            sorted({mention.start for mention in mentions if mention.whole and mention.type in _CLINICAL}),
         )  # fmt: skip
         page.forward = self._cues(page, self._forward)
         page.backward = self._cues(page, self._backward)

@@ -72,7 +72,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A mention before it is judged: place in the folded text, type, concepts, whether only ranking sees it."""
+    """A mention before it is judged: place in the folded text, type, concepts, whether only ranking sees it, whether it is one name."""
 
     start: int
     end: int
@@ -81,6 +81,7 @@ class Draft:
     chronic: bool | None = None
     hidden: bool = False
     background: bool = False
+    whole: bool = True
 
 
 class RuleReader:
@@ -120,7 +121,7 @@ class RuleReader:
     def drafts(self, page: Page) -> list[Draft]:
         """The mentions that the lexicon finds in a page."""
         named = [draft for match in self.lexicon(page.folded, page.compacted.text) for draft in drafts_of(match)]
-        told = [Draft(c.start, c.end, FINDING_TYPES[c.kind], (c.concept,), None, True) for c in self.compounds(page.folded)]
+        told = [Draft(c.start, c.end, FINDING_TYPES[c.kind], (c.concept,), None, True, whole=False) for c in self.compounds(page.folded)]
         return sorted([*named, *told], key=lambda draft: (draft.start, draft.end)) if told else named
 
     def judge(self, page: Page, drafts: Sequence[Draft]) -> list[Decision]:
@@ -137,7 +138,8 @@ class RuleReader:
                 continue
             text = page.folded[start:end]
             mentions = [
-                Mention(drafts[i].start - start, min(drafts[i].end, end) - start, drafts[i].type, drafts[i].chronic) for i in inside
+                Mention(d.start - start, min(d.end, end) - start, d.type, d.chronic, d.whole and not d.background)
+                for d in (drafts[i] for i in inside)
             ]
             subjects = [Subject(max(s.start, start) - start, min(s.end, end) - start, s.kind, s.cue_start - start, s.cue_end - start) for s in page.subjects if s.start < end and s.end > start and s.cue_start >= start]  # fmt: skip
             for index, decision in zip(inside, self.assertion(text, mentions, name, subjects), strict=True):

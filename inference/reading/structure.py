@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from data_contracts.coding import CodeRequest
 from data_contracts.structure import Code, Entity, Structure
-from inference.coding.pairs import JUDGED_OF_MENTION
 from inference.reading.feedback import accepted_items
 from inference.reading.fields import record_fields
 from inference.reading.quality import assess_quality
@@ -99,7 +98,7 @@ def _codes(coder: Coder, text: str, system: str) -> tuple[Code, ...]:
     request = CodeRequest.model_validate({"id": "entity", "text": text[:1000], "system": system})
     return tuple(
         Code(system=request.system, code=part.code, name=part.name, edition=part.table.edition)
-        for part in coder.code([request], judged=JUDGED_OF_MENTION)[0].codes
+        for part in coder.code_mention(request).codes
         if part.probability >= LEAST_PROBABILITY and shares_words(text, part.name, part.probability)
     )
 

@@ -12,7 +12,7 @@ from inference.reading.reader import Reader
 from knowledge_base.build import COMPILED, ROOT, Content
 from knowledge_base.compiled import KnowledgeBase, load
 
-CASES = sorted((ROOT / "cases").glob("*.jsonl"))
+CASES, PRESENTATIONS = (sorted((ROOT / folder).glob("*.jsonl")) for folder in ("cases", "presentations"))
 
 
 def test_content_has_no_errors() -> None:
@@ -78,3 +78,21 @@ def test_cases_are_not_near_duplicates(kb: KnowledgeBase) -> None:
 def test_most_diseases_have_cases(kb: KnowledgeBase) -> None:
     counts = Counter(c["diagnoses"][0]["disease"] for c in cases())  # type: ignore[index]
     assert sum(counts[d] >= 4 for d in kb.diseases) / len(kb.diseases) > 0.8
+
+
+def presentations() -> list[dict[str, str]]:
+    return [json.loads(line) for path in PRESENTATIONS for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_presentations_are_short_texts_of_known_entries_that_do_not_name_them(kb: KnowledgeBase) -> None:
+    names = {d.id: d.name for d in kb.diseases.values()} | {t.id: t.name for t in kb.thin.values()}
+    rows = presentations()
+    assert [row for row in rows if row["disease"] not in names or not 8 <= len(row["text"]) <= 200] == []
+    assert [row["text"] for row in rows if len(names[row["disease"]]) >= 4 and names[row["disease"]] in row["text"]] == []
+    assert len({row["text"] for row in rows}) == len(rows)
+
+
+def test_every_entry_has_presentations(kb: KnowledgeBase) -> None:
+    counts = Counter(row["disease"] for row in presentations())
+    assert [target for target in (*kb.diseases, *kb.thin) if counts[target] < 3] == []
+    assert [d.id for d in kb.diseases.values() if d.must_not_miss and counts[d.id] < 4] == []

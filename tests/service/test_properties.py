@@ -177,7 +177,7 @@ def test_hostile_images(client: TestClient) -> None:
 def test_reading_a_page_of_one_sign_takes_no_minutes(rule_reader: Reader, unit: str) -> None:
     began = time.process_time()
     rule_reader.read([Record(id="a", text=unit * (20_000 // len(unit)))])
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 20  # seconds; one to five on an ordinary PC, minutes where a rule looks back over the whole page
 
 
 def test_memory_of_hostile_requests_is_given_back(client: TestClient) -> None:

@@ -133,7 +133,7 @@ def test_the_disturbed_pass_adds_gradients_late_in_the_run_only(sentences: Path,
     weights = {False: torch.ones(len(ASSERTIONS)), True: torch.ones(3)}
     torch.manual_seed(0)
     network = SpanReader.random(EncoderSize(), max(tokeniser.vocabulary.values()) + 1).eval()
-    parameters = ReaderParameters(accumulate=1, bf16=False, adversarial=1.0, adversarial_from=0.6)
+    parameters = ReaderParameters(accumulate=1, adversarial=1.0, adversarial_from=0.6)
     trainer = Trainer(network, parameters, tmp_path)
     norms = {}
     for progress in (0.5, 0.7):
@@ -154,7 +154,7 @@ def test_batches_from_other_processes_are_the_same(sentences: Path, tmp_path: Pa
 
 def test_tiny_run_resumes_and_serves(sentences: Path, tmp_path: Path) -> None:
     parameters = ReaderParameters(
-        rounds=10, token_budget=120, accumulate=1, encoder_rate=3e-3, head_rate=1e-2, averaging=0.9, bf16=False,
+        rounds=10, token_budget=120, accumulate=1, encoder_rate=3e-3, head_rate=1e-2, averaging=0.9,
         checkpoint_every=5, shares={"sentences": 1.0}, random_encoder=True,
     )  # fmt: skip
     folder = tmp_path / "run"

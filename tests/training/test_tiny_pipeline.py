@@ -47,9 +47,7 @@ def test_synthesise_to_fused_bundle(kb: KnowledgeBase, folder: Path, monkeypatch
     counts = ranker_corpora.run(small, queries)
     assert counts["train/synthesised"] == 120
     assert counts["train/authored"] > 50
-    parameters = RankerParameters(
-        minutes=0.15, tiny=True, bfloat16=False, refresh_steps=20, token_budget=800, shares={"authored": 0.6, "synthesised": 0.4}
-    )
+    parameters = RankerParameters(minutes=0.15, tiny=True, refresh_steps=20, token_budget=800, shares={"authored": 0.6, "synthesised": 0.4})
     run_folder = folder / "ranker"
     loss = ranker_train.run(small, parameters, queries=queries, folder=run_folder)
     assert loss == loss

@@ -20,7 +20,7 @@ from inference.ranking.names import NameIndex, normalise_name
 from knowledge_base.build import ROOT
 from knowledge_base.compiled import KnowledgeBase
 
-CASES = ROOT / "cases"
+CASES, PRESENTATIONS = ROOT / "cases", ROOT / "presentations"
 _AGE_BAND = re.compile(r"(\d+)\+")
 
 
@@ -80,6 +80,20 @@ def authored(kb: KnowledgeBase, split: str | None = None) -> list[Example]:
                     meta={"level": case["level"], "voice": case["voice"], "red_flags": case.get("red_flags", [])},
                 )
             )
+    return found
+
+
+def presentations(kb: KnowledgeBase) -> list[Example]:
+    """Short presentations of full and thin entries, one or two sentences each: for training alone, so none is held out."""
+    found = []
+    for path in sorted(PRESENTATIONS.glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            ident = f"presentation-{hashlib.sha256(row['text'].encode()).hexdigest()[:12]}"
+            found.append(Example(ident, "presentation", _record(ident, text=row["text"]), (row["disease"],), ident))
+    unknown = sorted({e.labels[0] for e in found} - set(kb.diseases) - set(kb.thin))
+    if unknown:
+        raise ValueError(f"knowledge_base/presentations: unknown diseases {unknown[:5]}; use an entry's id or icd10:XXX of a thin one")
     return found
 
 
@@ -346,8 +360,8 @@ def encyclopaedia(folder: Path) -> list[tuple[str, tuple[str, ...], tuple[str, .
 
 
 def training(kb: KnowledgeBase) -> list[Example]:
-    """All labelled training records: authored (train), synthesised apart, and the corpora's train parts where there are any."""
-    found = authored(kb, "train")
+    """All labelled training records: authored (train) and presentations, synthesised apart, and the corpora's train parts if any."""
+    found = authored(kb, "train") + presentations(kb)
     folder = corpora()
     if folder is not None:
         found += (

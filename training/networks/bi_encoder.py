@@ -6,6 +6,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 from transformers import AutoModel, BertConfig, BertModel
 
@@ -26,6 +30,48 @@ class BiEncoder(nn.Module):
 def pretrained(folder: Path) -> BiEncoder:
     """The pretrained Chinese encoder from a local folder or hub id."""
     return BiEncoder(AutoModel.from_pretrained(str(folder), add_pooling_layer=False))
+
+
+def of_released(graph_file: Path) -> BiEncoder:
+    """The encoder of a released bundle in floats again, from its int8 graph: what a run can start from when no checkpoint is left.
+
+    Weights are (code - zero point) x scale.
+    """
+    graph = onnx.load(str(graph_file)).graph
+    sealed = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    layers = {node.input[1]: node.name for node in graph.node if node.op_type == "MatMulInteger"}
+    weights: dict[str, Tensor] = {}
+    for name, values in sealed.items():
+        stem = name.removesuffix("_quantized")
+        if name.startswith("encoder.") and values.dtype == np.float32 and not name.endswith("_scale"):
+            weights[name] = torch.from_numpy(values.copy())
+        elif stem != name:
+            floats = (values.astype(np.float32) - sealed[f"{stem}_zero_point"].astype(np.float32)) * sealed[f"{stem}_scale"]
+            if name in layers:  # /encoder/encoder/layer.0/attention/self/query/MatMul_quant, as inputs by outputs
+                stem = layers[name].removeprefix("/").rpartition("/")[0].replace("/", ".") + ".weight"
+                floats = floats.T
+            weights[stem] = torch.from_numpy(np.ascontiguousarray(floats))
+    return of_weights(weights)
+
+
+def of_weights(weights: dict[str, Tensor]) -> BiEncoder:
+    """The encoder that a state dictionary belongs to, with its weights; heads are taken to be 64 wide, as in the pretrained one.
+
+    Raises:
+        RuntimeError: weights are missing or unknown.
+    """
+    vocabulary, hidden = weights["encoder.embeddings.word_embeddings.weight"].shape
+    config = BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        num_hidden_layers=sum(name.endswith("intermediate.dense.weight") for name in weights),
+        num_attention_heads=hidden // 64,
+        intermediate_size=weights["encoder.encoder.layer.0.intermediate.dense.weight"].shape[0],
+        max_position_embeddings=weights["encoder.embeddings.position_embeddings.weight"].shape[0],
+    )
+    model = BiEncoder(BertModel(config, add_pooling_layer=False))
+    model.load_state_dict(weights)
+    return model
 
 
 def tiny(vocabulary: int) -> BiEncoder:

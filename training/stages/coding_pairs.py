@@ -13,7 +13,6 @@ fills whatever machine it is given; figures are therefore repeatable only nearly
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import logging
 import time
@@ -29,6 +28,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
+from training.device import mixed_precision
 from training.networks.pair_encoder import PairEncoder, vectors
 
 log = logging.getLogger("training.coding_pairs")
@@ -249,11 +249,6 @@ def vector_loss(texts: Tensor, names: Tensor, batch: Batch, temperature: float) 
     return functional.cross_entropy(likeness.reshape(exits * len(own), -1), own.repeat(exits), reduction="none").view(exits, -1).mean(1)
 
 
-def autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """bfloat16 where the machine computes it faster."""
-    return torch.autocast(device.type, torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
-
-
 def train(network: PairEncoder, lists: Lists, chosen: NDArray[np.int64], seconds: float, settings: PairSettings) -> dict[str, Any]:
     """Train on the chosen lists; returns what was done."""
     sampler = Sampler(lists, chosen, settings)
@@ -276,7 +271,7 @@ def train(network: PairEncoder, lists: Lists, chosen: NDArray[np.int64], seconds
             for group, times in zip(optimiser.param_groups, (1.0, 4.0), strict=True):
                 group["lr"] = settings.rate * factor * times
             shape = batch.name.shape
-            with autocast(lists.device):
+            with mixed_precision(lists.device):
                 ids, kinds, mask = lists.pairs(batch.row.reshape(-1), batch.name.reshape(-1), batch.width)
                 masked = torch.rand(len(batch.whole), 1, 1, device=lists.device) < settings.masked_lists
                 hidden = torch.rand(len(batch.whole), 1, batch.width, device=lists.device) < settings.masked_characters
@@ -318,7 +313,7 @@ def judged(network: PairEncoder, lists: Lists, row: NDArray[np.int64], name: NDA
         part = order[start : start + at_once]
         at = torch.from_numpy(part).to(lists.device)
         rows, names = torch.from_numpy(row[part]).to(lists.device), torch.from_numpy(name[part]).to(lists.device)
-        with autocast(lists.device):
+        with mixed_precision(lists.device):
             found[:, at] = network.logits(network.states(*lists.pairs(rows, names, rounded(int(widths[part].max())))))
     return found.cpu().numpy().astype(np.float16)
 
@@ -336,7 +331,7 @@ def embedded(network: PairEncoder, lists: Lists, kind: str, chosen: NDArray[np.i
         part = order[start : start + at_once]
         at = torch.from_numpy(part).to(lists.device)
         wanted = torch.from_numpy(chosen[part]).to(lists.device)
-        with autocast(lists.device):
+        with mixed_precision(lists.device):
             found[at] = vectors(network.states(*lists.alone(table, lengths, wanted, rounded(int(here[chosen[part]].max()) + 2))))[-1]
     return found
 

@@ -54,10 +54,10 @@ class Views:
         )
 
     def batch(self, view: int | np.ndarray, rows: np.ndarray) -> Tensor:
-        """Activations (n, 40, h/8, w/8), bfloat16, channels last; `view` may differ from row to row."""
+        """Activations (n, 40, h/8, w/8), kept in bfloat16, channels last; `view` may differ from row to row."""
         views = np.broadcast_to(np.asarray(view), rows.shape)
         bits = np.stack([self.lower[v][r] for v, r in zip(views, rows, strict=True)])
-        return torch.from_numpy(bits).view(torch.bfloat16).permute(0, 3, 1, 2)
+        return torch.from_numpy(bits).view(torch.bfloat16).permute(0, 3, 1, 2).float()
 
     @property
     def sources(self) -> np.ndarray:

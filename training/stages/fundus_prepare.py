@@ -24,6 +24,7 @@ from inference.fundus.retina import Preprocessing, Retina, crop, disc, even_out,
 from training.datasets.fundus import LESION_NAMES, Photograph, read_labels, read_masks, read_photographs
 from training.datasets.fundus_synthetic import write_corpus
 from training.datasets.fundus_views import augmented_view
+from training.device import mixed_precision
 from training.networks.efficientnet_lite import EfficientNetLite0, channels_last, imagenet_checkpoint, pretrained
 from training.stages.fundus_settings import FundusParams, corpora_root, load_params, one_thread
 
@@ -69,7 +70,7 @@ class _Writer:
         if not self.waiting:
             return
         x = torch.from_numpy(np.stack(self.waiting)).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.no_grad(), mixed_precision(torch.device("cpu")):
             lower = self.network.lower((x - self.settings.mean) / self.settings.std)
         bits = lower.bfloat16().permute(0, 2, 3, 1).contiguous().view(torch.int16).numpy()
         self.out[self.done : self.done + len(bits)] = bits

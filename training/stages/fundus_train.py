@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.datasets.fundus import GRADED_SOURCES, grouped_folds
+from training.device import mixed_precision
 from training.metrics.fundus import auc
 from training.networks.efficientnet_lite import FundusNet, channels_last
 from training.stages.fundus_data import Views, sampling, targets, trainable_rows
@@ -119,7 +120,7 @@ def train_cycle(views: Views, fold: str, network: FundusNet, cycle: int, steps: 
         )
         every = np.concatenate([picked, lesion_picked])
         view = rng.integers(0, len(views.lower), len(every))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with mixed_precision(torch.device("cpu")):
             logits, maps, _ = network.from_lower(views.batch(view, every))
         n = len(picked)
         entropy = F.binary_cross_entropy_with_logits(logits[:n], want_all[picked], reduction="none")
@@ -189,7 +190,7 @@ def answers(network: FundusNet, views: Views, rows: np.ndarray, view: int = 0) -
     """Cumulative logits (n, 4), lesion logits (n, 4, h/8, w/8) and pooled features (n, 1280) on one view."""
     network.eval()
     out: list[tuple[Tensor, Tensor, Tensor]] = []
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.no_grad(), mixed_precision(torch.device("cpu")):
         for i in range(0, len(rows), 32):
             out.append(network.from_lower(views.batch(view, rows[i : i + 32])))
     return tuple(np.concatenate([part[j].float().numpy() for part in out]) for j in range(3))  # type: ignore[return-value]

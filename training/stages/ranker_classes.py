@@ -1,9 +1,10 @@
-"""Stage `ranker_classes`: class readings of the sets that have class names, sealed into the ranker bundle.
+"""Stage `ranker_classes`: class readings of the sets that have class names and a train part, and balances of those that have none.
 
     python -m training.stages.ranker_classes --bundle models/released/ranker --out build/training/ranker/classes_bundle
 
 Records are read and encoded once through `inference` and cached by bundle, knowledge and reader. The ridge of each set is chosen on a
-fifth of its training records; training records that stand word for word in a held-out part are left out.
+fifth of its training records; training records that stand word for word in a held-out part are left out. A set without a train
+part (dialmed) is only balanced: two weights and a bias for each name, fitted on its development part, judged out of fold.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from scipy.optimize import minimize
 
 from data_contracts.record import Record
 from inference.engine import Engine
+from inference.facts import facts_of
+from inference.ranking import broad_names
+from inference.ranking.broad_names import BALANCES, ListBalance
 from inference.ranking.classes import (
     CLASSES,
     MARK_SCALE,
@@ -40,7 +44,7 @@ from inference.ranking.lexical import BITS, buckets, weighted
 from inference.ranking.ranker import Ranker
 from inference.ranking.rendering import render
 from models.bundle import GOLDEN, Bundle, seal
-from training.datasets.diagnosis import Example, complaints, corpora, symptom_lists
+from training.datasets.diagnosis import Example, complaints, corpora, dialmed, symptom_lists
 from training.parameters import Parameters, load_block
 from training.tracking import run_of, source_commit
 
@@ -62,6 +66,9 @@ class ClassesParameters(Parameters):
     """Records of a training set in which an n-gram or a mark must occur."""
     keep: int = Field(default=16000, gt=0)
     """N-grams a list at most, those that differ most between its classes."""
+    balance_strength: float = 3e-4
+    """Ridge on the biases of a balanced list."""
+    folds: int = 5
     version: str = "1"
 
 
@@ -87,21 +94,22 @@ def taught_sets(folder: Path) -> dict[str, list[Example]]:
     return found
 
 
-def rows_of(ranker: Ranker, engine: Engine, examples: Sequence[Example], cache: Path) -> Rows:
-    """Read and encode the examples, or take them from the cache file."""
-    assert ranker.semantic is not None
-    if not cache.exists():
-        vectors, words, marks = [], [], []
+def rows_of(ranker: Ranker, engine: Engine, examples: Sequence[Example], name: str, cache: Path) -> Rows:
+    """Read and encode the examples; what was read is kept by knowledge and reader, vectors by what was read and the encoder."""
+    assert ranker.semantic is not None and ranker.bundle is not None
+    read = cache / f"{name}-{engine.kb.version}-{engine.reader.version}.json"
+    if not read.exists():
+        rows = []
         for example in examples:
             reading = engine.reader.read([Record.model_validate(example.record)])[0]
-            vectors.append(ranker.semantic.encode(render(reading)))
-            words.append(words_of(reading))
-            marks.append(marks_of(reading).tolist())
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        np.save(cache.with_suffix(".npy"), np.stack(vectors).astype(np.float16))
-        cache.write_text(json.dumps([[e.gold_names[0] for e in examples], words, marks], ensure_ascii=False), encoding="utf-8")
-    labels, words, marks = json.loads(cache.read_text(encoding="utf-8"))
-    return Rows(labels, np.load(cache.with_suffix(".npy")).astype(np.float32), words, [np.array(m, dtype=np.int64) for m in marks])
+            rows.append([example.gold_names[0], words_of(reading), marks_of(reading).tolist(), render(reading)])
+        cache.mkdir(parents=True, exist_ok=True)
+        read.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    labels, words, marks, texts = zip(*json.loads(read.read_text(encoding="utf-8")), strict=True)
+    encoded = read.with_name(f"{read.stem}-{ranker.bundle.manifest['files']['model.onnx']['sha256'][:8]}.npy")
+    if not encoded.exists():
+        np.save(encoded, np.stack([ranker.semantic.encode(text) for text in texts]).astype(np.float16))
+    return Rows(list(labels), np.load(encoded).astype(np.float32), list(words), [np.array(m, dtype=np.int64) for m in marks])
 
 
 def fit_softmax(
@@ -171,6 +179,56 @@ def fit_reading(rows: Rows, parameters: ClassesParameters) -> tuple[ClassReading
     return reading, {"records": n, "classes": len(names), "ridge": ridge, "right_on_a_fifth": round(shares[ridge], 4)}
 
 
+def balanced_sets(folder: Path) -> dict[str, list[Example]]:
+    """Development records of sets that have class names and no train part, by set."""
+    return {"dialmed": dialmed(folder)}
+
+
+def fit_balance(
+    names: tuple[str, ...], shares: npt.NDArray[np.float64], cosines: npt.NDArray[np.float64], y: npt.NDArray[np.int64], strength: float
+) -> ListBalance:
+    """Weights of a list for shares and cosines (records, names) by cross-entropy, the biases shrunk."""
+
+    def loss(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        bias = flat[2:]
+        logits = flat[0] * shares + flat[1] * cosines + bias
+        p = np.exp(logits - logits.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        rows = np.arange(len(y))
+        value = -np.log(np.maximum(p[rows, y], 1e-12)).mean() + strength * float(bias @ bias)
+        p[rows, y] -= 1
+        p /= len(y)
+        return value, np.array([(p * shares).sum(), (p * cosines).sum(), *(p.sum(axis=0) + 2 * strength * bias)])
+
+    found = minimize(loss, np.array([0.3, 0.3, *np.zeros(len(names))]), jac=True, method="L-BFGS-B").x
+    return ListBalance(names, float(found[0]), float(found[1]), tuple(round(float(b), 4) for b in found[2:]))
+
+
+def balance_of(
+    ranker: Ranker, engine: Engine, examples: Sequence[Example], parameters: ClassesParameters
+) -> tuple[ListBalance, dict[str, Any]]:
+    """The balance of a list and its hits out of fold; folds are by record."""
+    names = tuple(sorted({example.gold_names[0] for example in examples}))
+    y = np.array([names.index(example.gold_names[0]) for example in examples])
+    shares, cosines = np.zeros((len(y), len(names))), np.zeros((len(y), len(names)))
+    for i, example in enumerate(examples):
+        reading = engine.reader.read([Record.model_validate(example.record)])[0]
+        scores, vector = ranker.parts(reading, facts_of(reading, engine.kb))
+        if vector is None:
+            raise ValueError("a list is balanced with the vectors of a bundle")
+        shares[i], cosines[i] = ranker.list_scores(names, scores, vector)
+    fold = np.random.default_rng(0).permutation(len(y)) % parameters.folds
+    ranks = np.zeros(len(y), dtype=np.int64)
+    for k in range(parameters.folds):
+        held = fold == k
+        balance = fit_balance(names, shares[~held], cosines[~held], y[~held], parameters.balance_strength)
+        logits = np.stack([balance.logits(names, s, c) for s, c in zip(shares[held], cosines[held], strict=True)])
+        ranks[held] = (logits > logits[np.arange(len(logits)), y[held]][:, None]).sum(axis=1)
+    hits = {f"top{k}_out_of_fold": round(float((ranks < k).mean()), 4) for k in (1, 3)}
+    whole = fit_balance(names, shares, cosines, y, parameters.balance_strength)
+    return whole, {"records": len(y), "classes": len(names), **hits}
+
+
 def telling(
     grams: Sequence[tuple[npt.NDArray[np.int64], Floats]], y: npt.NDArray[np.int64], classes: int, keep: int
 ) -> npt.NDArray[np.int64]:
@@ -197,9 +255,10 @@ def run(
     bundle_folder: Path,
     out: Path = OUT,
     sets: Mapping[str, Sequence[Example]] | None = None,
+    balanced: Mapping[str, Sequence[Example]] | None = None,
     cache: Path = CACHE,
 ) -> dict[str, Any]:
-    """Fit every set and seal the bundle again at `out`; the figures by set."""
+    """Fit every set and seal the bundle again at `out`; the figures by set (those of balanced sets out of fold)."""
     bundle = Bundle.open(bundle_folder, replay=0)
     ranker = Ranker(engine.kb, bundle)
     folder = corpora()
@@ -207,21 +266,31 @@ def run(
         if folder is None:
             log.warning("XINGLIN_CORPORA is not set: there are no class lists to teach")
         sets = taught_sets(folder) if folder is not None else {}
-    stamp = f"{bundle.manifest['files']['model.onnx']['sha256'][:8]}-{engine.kb.version}-{engine.reader.version}"
-    readings, figures = [], {}
+    if balanced is None:
+        balanced = balanced_sets(folder) if folder is not None else {}
+    readings, balances, figures = [], [], {}
     with run_of("ranker_classes", parameters.model_dump()) as run_id:
         for name, examples in sets.items():
-            rows = rows_of(ranker, engine, examples, cache / f"{name}-{stamp}.json")
+            rows = rows_of(ranker, engine, examples, name, cache)
             reading, figures[name] = fit_reading(rows, parameters)
             readings.append(reading)
             mlflow.log_metric(f"{name}.right_on_a_fifth", figures[name]["right_on_a_fifth"])
             log.info("%s %s", name, figures[name])
+        for name, examples in balanced.items():
+            balance, figures[name] = balance_of(ranker, engine, examples, parameters)
+            balances.append(balance)
+            mlflow.log_metric(f"{name}.top1_out_of_fold", figures[name]["top1_out_of_fold"])
+            log.info("%s %s", name, figures[name])
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(bundle_folder, out)
         write(out / CLASSES, readings)
+        broad_names.write(out / BALANCES, balances)
         kept = {k: v for k, v in bundle.manifest.items() if k not in RESEALED}
         card = (out / "CARD.md").read_text(encoding="utf-8").partition(CARD)[0]
-        told = "".join(f"- {name}: {f['classes']} classes, {f['records']} records\n" for name, f in figures.items())
+        told = "".join(
+            f"- {name}: {f['classes']} classes, {f['records']} records" + (" (balanced only)\n" if name in balanced else "\n")
+            for name, f in figures.items()
+        )
         (out / "CARD.md").write_text(f"{card}{CARD}{told}", encoding="utf-8")
         golden = [json.loads(line) for line in (out / GOLDEN).read_text(encoding="utf-8").splitlines()]
         against = {"reader_version": engine.reader.version, "knowledge_version": engine.kb.version, "mlflow_run": run_id}

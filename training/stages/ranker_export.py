@@ -24,7 +24,7 @@ from inference.ranking.encoder import Matrix, TextEncoder
 from inference.ranking.fusion import unfitted
 from inference.ranking.lexical import BITS, LEXICAL, buckets, centroid
 from inference.ranking.lexical import write as write_lexical
-from inference.ranking.profiles import all_views, disease_views
+from inference.ranking.profiles import all_views, disease_views, thin_views
 from inference.ranking.ranker import FUSION
 from inference.ranking.semantic import CASES
 from inference.ranking.vectors import SEALED, encode_views, quantise, write_vectors
@@ -37,7 +37,7 @@ from training.stages.ranker_train import FOLDER, WEIGHTS, RankerParameters, load
 
 BUNDLE = FOLDER / "bundle"
 MAX_CASES = 5200
-BANKED = ("authored", "vignettes", "ai_hospital", "jmed", "ccl", "reports")
+BANKED = ("authored", "presentation", "vignettes", "ai_hospital", "jmed", "ccl", "reports")
 NGRAMS_A_CENTROID = 800
 SYNTHESISED_WEIGHT, VIEW_WEIGHT, FURTHER_WEIGHT = 0.4, 0.3, 0.4
 GOLDEN_TEXTS = ("男 61岁 | 胸痛2小时 | 活动后胸骨后压榨样痛，大汗", "女 5岁 | 咳嗽发热3天", "右下腹痛1天，恶心，不想吃饭", "头晕")
@@ -146,8 +146,9 @@ def without_unreachable(model: BiEncoder, tokenizer: Path, out: Path) -> int:
 
 
 def lexical_part(rows: list[dict[str, Any]], kb: KnowledgeBase, out: Path) -> int:
-    """Inverse document frequencies and the centroid of each full entry, from training records and the entry's own views."""
+    """Inverse document frequencies and the centroid of each entry, full or thin, from training records and the entry's own views."""
     texts: dict[str, list[tuple[str, float]]] = {d.id: [(view, VIEW_WEIGHT) for view in disease_views(d, kb)] for d in kb.diseases.values()}
+    texts |= {t.id: [(view, VIEW_WEIGHT) for view in thin_views(t)] for t in kb.thin.values()}
     for row in rows:
         if row["source"] not in (*BANKED, "synthesised"):
             continue

@@ -10,7 +10,6 @@ Resumable: weights, averaged weights and position are checkpointed.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import math
@@ -35,8 +34,8 @@ from inference.ranking.names import NameIndex, normalise_name
 from inference.ranking.profiles import all_views, name_view
 from knowledge_base.compiled import KnowledgeBase, load
 from training.datasets.diagnosis import corpora, encyclopaedia
-from training.device import device_at_hand
-from training.networks.bi_encoder import BiEncoder, mended_tokenizer, pretrained, small_tokenizer, tiny
+from training.device import device_at_hand, mixed_precision
+from training.networks.bi_encoder import BiEncoder, mended_tokenizer, of_released, of_weights, pretrained, small_tokenizer, tiny
 from training.parameters import Parameters, load_block
 from training.stages.ranker_corpora import OUT as QUERIES
 from training.tracking import run_of
@@ -65,14 +64,15 @@ class RankerParameters(Parameters):
     refresh_steps: int = 200
     average_every: int = 5
     average_decay: float = 0.98
-    bfloat16: bool = True
+    threads: int = 1
     seed: int = 7
     tiny: bool = False
     warm_start: str | None = None
-    """Folder of an earlier run to start from: its averaged weights and its tokenizer."""
+    """Folder of an earlier run (its averaged weights) or of a released bundle (its int8 graph) to start from, with its tokenizer."""
     shares: dict[str, float] = Field(
         default={
             "authored": 0.30,
+            "presentation": 0.10,
             "synthesised": 0.12,
             "vignettes": 0.14,
             "ai_hospital": 0.08,
@@ -155,7 +155,8 @@ class Trainer:
         if parameters.warm_start is not None:
             earlier = Path(parameters.warm_start)
             shutil.copy(earlier / "tokenizer.json", folder / "tokenizer.json")
-            self.model = load_averaged(earlier, source=source).train()
+            graph = earlier / "model.onnx"
+            self.model = (of_released(graph) if graph.is_file() else load_averaged(earlier, source=source)).train()
         elif source is not None:
             mended_tokenizer(source, vocabulary_texts, folder / "tokenizer.json")
             self.model = pretrained(source)
@@ -203,7 +204,7 @@ class Trainer:
         size = ROWS_A_PASS[self.device.type]
         for start in range(0, len(order), size):
             ids, mask = padded([rows[i] for i in order[start : start + size]])
-            with torch.autocast(self.device.type, torch.bfloat16) if self.p.bfloat16 else contextlib.nullcontext():
+            with mixed_precision(self.device):
                 vectors.append(self.model(ids.to(self.device), mask.to(self.device)))
         stacked = torch.cat(vectors)
         return stacked[torch.tensor(order).argsort().to(self.device)]
@@ -429,15 +430,16 @@ class Trainer:
 def load_averaged(folder: Path, *, source: Path | None) -> BiEncoder:
     """The averaged model of a run."""
     weights = load_file(str(folder / "averaged.safetensors"))
-    size = weights["encoder.embeddings.word_embeddings.weight"].shape[0]
-    model = pretrained(source) if source is not None else tiny(size)
+    if source is not None:
+        return of_weights(weights).eval()
+    model = tiny(weights["encoder.embeddings.word_embeddings.weight"].shape[0])
     model.load_state_dict(weights)
     return model.eval()
 
 
 def run(kb: KnowledgeBase, parameters: RankerParameters, *, queries: Path = QUERIES, folder: Path = FOLDER) -> float:
     """Train, tracked in MLflow; the closing loss."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(parameters.threads)
     rows = [row for line in queries.read_text(encoding="utf-8").splitlines() if (row := json.loads(line))["split"] == "train"]
     with run_of("ranker", parameters.model_dump(), inputs={"queries": queries}):
         trainer = Trainer(kb, rows, parameters, folder)

@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, Subset
 from inference.reading.tokens import CharacterTokeniser, assign_unused_slots
 from training.datasets.extraction import ASSERTIONS, DIALOGUE_STATUSES, Document, load_corpus, load_sentences
 from training.datasets.reader_batches import Batch, Plan, Share, missing_characters, plan_round
-from training.device import device_at_hand
+from training.device import device_at_hand, mixed_precision
 from training.networks.span_reader import EncoderSize, SpanReader, span_loss
 
 log = logging.getLogger("training.reader")
@@ -66,7 +66,6 @@ class ReaderParameters:
     weight_decay: float = 0.01
     averaging: float = 0.998
     assertion_weight: float = 0.3
-    bf16: bool = True
     checkpoint_every: int = 100
     class_power: float = 0.5
     """Assertion classes weigh their frequency to minus this power."""
@@ -209,7 +208,7 @@ class Trainer:
 
     def _add_gradients(self, batch: Batch, weights: Mapping[bool, Tensor]) -> tuple[Tensor, Tensor | None]:
         p = self.parameters
-        with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=p.bf16):
+        with mixed_precision(batch.ids.device):
             spans, assertion = batch_losses(self.network, batch, weights)
         loss = spans if assertion is None else spans + p.assertion_weight * assertion
         (loss / p.accumulate).backward()  # type: ignore[no-untyped-call]

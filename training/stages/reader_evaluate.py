@@ -23,6 +23,7 @@ from inference.reading.tokens import CharacterTokeniser
 from inference.reading.windows import cut_windows, is_core
 from models.bundle import Bundle
 from training.datasets.extraction import ASSERTIONS, CORPORA, DIALOGUE_STATUSES, Document, load_corpus, load_sentences
+from training.device import mixed_precision
 from training.metrics.spans import SpanScore, macro_f1
 from training.networks.span_reader import SpanReader
 from training.stages.reader import held_out_sentence
@@ -170,7 +171,7 @@ def statuses(network: SpanReader, tokeniser: CharacterTokeniser, documents: Sequ
             if not inside:
                 continue
             ids = torch.from_numpy(tokeniser.encode(document.text[window.start : window.end]))[None]
-            with torch.autocast("cpu", torch.bfloat16):
+            with mixed_precision(torch.device("cpu")):
                 states = network.encode(ids, None)
             starts = torch.tensor([spans[index].start - window.start for index in inside])
             ends = torch.tensor([spans[index].end - window.start for index in inside])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from data_contracts.coding import CodeAnswer
+from data_contracts.coding import CodeAnswer, CodeRequest
 from inference.engine import Engine, own_codes
 from inference.settings import Settings
 from knowledge_base.compiled import KnowledgeBase
@@ -88,3 +88,12 @@ def test_every_alias_of_a_procedure_answers_its_code(coder: Engine, kb: Knowledg
 def test_an_empty_state_folder_is_enough(tmp_path: Path, kb: KnowledgeBase) -> None:
     engine = Engine(Settings(state=tmp_path / "none"), kb=kb)
     assert first(engine, "阑尾炎", "icd10").code.startswith("K3")
+
+
+def test_a_mention_that_is_a_name_word_for_word_takes_its_row(coder: Engine) -> None:
+    """What a record names exactly needs no judging; any other mention is still judged."""
+    assert coder.coder is not None
+    named = coder.coder.code_mention(CodeRequest(id="m", text="剖腹产", system="icd9cm3")).codes
+    assert [(part.code, part.probability, part.span.text) for part in named] == [("74.1", 0.97, "剖腹产")]
+    other = coder.coder.code_mention(CodeRequest(id="m", text="腹腔镜下胆囊切除手术", system="icd9cm3")).codes
+    assert other[0].code == "51.23"

@@ -79,6 +79,13 @@ def test_the_cue_is_the_word_that_decided(rules: RuleReader) -> None:
     assert [text[slice(*d.cue)] if d.cue else None for d in decisions] == ["否认", "否认"]
 
 
+def test_what_is_put_together_from_words_apart_hides_no_cue(rules: RuleReader) -> None:
+    text = "肿痛，腮腺炎可能，睾丸无压痛"
+    apart = Mention(1, 11, "symptom", whole=False)
+    decisions = rules.assertion(text, [Mention(0, 2), apart, Mention(3, 6, "disease")])
+    assert [d.label for d in decisions] == ["present", "present", "possible"]
+
+
 def test_scope_features_have_one_column_per_name(rules: RuleReader) -> None:
     features = rules.assertion.scope_features("无发热，咳嗽3天", [Mention(1, 3), Mention(4, 6)], "present_illness")
     assert features.shape == (2, len(FEATURE_NAMES))
