@@ -364,7 +364,7 @@ def card(report: dict[str, Any], kb: KnowledgeBase, parameters: RankerParameters
         "",
         f"Label space: {len(kb.diseases)} full entries and {len(kb.thin)} thin categories, knowledge {kb.version}. Sources and shares of training steps: {parameters.shares}.",
         "",
-        "Trained on authored and synthesised cases and, for research use, on the train parts of exam vignettes, acted consultations, online consultations,",
+        "Trained on authored and synthesised cases, authored presentations and, for research use, on the train parts of exam vignettes, acted consultations, online consultations,",
         "cardiology records, consultation reports, complaints, symptom lists and an encyclopaedia table. No record text is in the bundle.",
         "",
         "Out-of-fold figures on development sets (fusion weights alone were fitted there, by cross-validation):",
@@ -373,8 +373,8 @@ def card(report: dict[str, Any], kb: KnowledgeBase, parameters: RankerParameters
         json.dumps(report, ensure_ascii=False, indent=1),
         "```",
         "",
-        "Known limits: in-patient records dominate the real development data; primary care is represented by authored cases. Rare diseases known only as thin",
-        "entries are ranked by name alone. Probabilities are calibrated on these sets' mix, not on a clinic's prevalence.",
+        "Known limits: in-patient records dominate the real development data; primary care is represented by authored cases. Thin entries are known by",
+        "their names and a few presentations. Probabilities are calibrated on these sets' mix, not on a clinic's prevalence.",
         "",
     ]
     return "\n".join(lines)
