@@ -46,8 +46,9 @@ def test_synthesise_to_fused_bundle(kb: KnowledgeBase, folder: Path, monkeypatch
     queries = folder / "queries.jsonl"
     counts = ranker_corpora.run(small, queries)
     assert counts["train/synthesised"] == 120
-    assert counts["train/authored"] > 50
-    parameters = RankerParameters(minutes=0.15, tiny=True, refresh_steps=20, token_budget=800, shares={"authored": 0.6, "synthesised": 0.4})
+    assert counts["train/authored"] > 50 and counts["train/presentation"] > 300
+    shares = {"authored": 0.4, "presentation": 0.3, "synthesised": 0.3}
+    parameters = RankerParameters(minutes=0.15, tiny=True, refresh_steps=20, token_budget=800, shares=shares)
     run_folder = folder / "ranker"
     loss = ranker_train.run(small, parameters, queries=queries, folder=run_folder)
     assert loss == loss
