@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 Vector = npt.NDArray[np.float64]
+LONG_RECORD = 200
+"""Characters from which a record is calibrated as a long one: ward records list several diagnoses and state more of them."""
 
 FEATURES: tuple[str, ...] = (
     "semantic_z",
@@ -26,6 +28,9 @@ FEATURES: tuple[str, ...] = (
     "lexical_z",
     "lexical_gap",
     "lexical_rank",
+    "taught_gap",
+    "taught_near",
+    "taught_rank",
     "mention_present",
     "mention_possible",
     "mention_historical",
@@ -53,6 +58,8 @@ class PartScores:
     """Full entries only."""
     votes: Vector
     lexical: Vector
+    taught: Vector
+    """Log-probabilities; all zero where nothing was taught."""
     conflicts: Vector
     must_not_miss: npt.NDArray[np.bool_]
     """Full entries only."""
@@ -73,6 +80,8 @@ def pool(scores: PartScores, *, size: int = 40) -> npt.NDArray[np.int64]:
         chosen |= set(np.argpartition(-scores.probabilistic, min(size, len(scores.probabilistic) - 1))[:size].tolist())
     if scores.lexical.any():
         chosen |= set(np.argpartition(-scores.lexical, min(size, len(scores.lexical) - 1))[:size].tolist())
+    if scores.taught.any():
+        chosen |= set(np.argpartition(-scores.taught, min(size, len(scores.taught) - 1))[:size].tolist())
     voted = np.nonzero(scores.votes > 0)[0]
     chosen |= set(voted[np.argsort(-scores.votes[voted])][:20].tolist())
     chosen |= {i for i, assertion in scores.mentions.items() if assertion in ("present", "possible", "historical")}
@@ -113,6 +122,10 @@ def features(scores: PartScores, targets: npt.NDArray[np.int64]) -> Vector:
         lexical_z = ((scores.lexical - scores.lexical.mean()) / max(float(scores.lexical.std()), 1e-6))[targets]
         lexical_gap = np.clip((scores.lexical - scores.lexical.max()) / 0.1, -6, 0)[targets]
         lexical_rank = _ranks(scores.lexical)[targets]
+    taught_gap, taught_rank = np.zeros(len(targets)), np.zeros(len(targets))
+    if scores.taught.any():
+        taught_gap = (scores.taught - scores.taught.max())[targets]
+        taught_rank = _ranks(scores.taught)[targets]
     vote_ranks = _ranks(scores.votes)
     votes = np.sqrt(scores.votes[targets])
     semantic_ranks = _ranks(semantic)
@@ -138,6 +151,9 @@ def features(scores: PartScores, targets: npt.NDArray[np.int64]) -> Vector:
         lexical_z,
         lexical_gap,
         lexical_rank,
+        np.clip(taught_gap, -12, 0),
+        np.clip(taught_gap / 4, -1, 0),
+        taught_rank,
         mention["present"],
         mention["possible"],
         mention["historical"],
@@ -170,6 +186,8 @@ class Fusion:
         self.slope = float(sealed["calibration"]["slope"])
         self.offset = float(sealed["calibration"]["offset"])
         self.age_offsets: Mapping[str, float] = sealed["calibration"].get("age_offsets", {})
+        self.long_slope = float(sealed["calibration"].get("long_slope", 0.0))
+        self.long_offset = float(sealed["calibration"].get("long_offset", 0.0))
         self.abstain_below = float(sealed.get("abstain_below", 0.0))
         self.review: Mapping[str, float] = sealed.get("review", {})
         """Thresholds of the review, tuned on complete records."""
@@ -179,10 +197,11 @@ class Fusion:
         """Ranking scores of candidates."""
         return np.asarray(((matrix - self.mean) / self.scale) @ self.weights + self.bias)
 
-    def probabilities(self, logits: Vector, age_years: float | None) -> Vector:
-        """Calibrated probability that each candidate is among the final diagnoses."""
-        shift = self.age_offsets.get(age_band(age_years), 0.0)
-        return np.asarray(1 / (1 + np.exp(-(self.slope * logits + self.offset + shift))))
+    def probabilities(self, logits: Vector, age_years: float | None, characters: int) -> Vector:
+        """Calibrated probability that each candidate is among the final diagnoses of a record of so many characters."""
+        long = characters >= LONG_RECORD
+        shift = self.age_offsets.get(age_band(age_years), 0.0) + long * self.long_offset
+        return np.asarray(1 / (1 + np.exp(-((self.slope + long * self.long_slope) * logits + self.offset + shift))))
 
 
 def age_band(years: float | None) -> str:

@@ -25,6 +25,8 @@ from inference.ranking.next_steps import next_steps
 from inference.ranking.probabilistic import Probabilistic, ProbabilisticSettings
 from inference.ranking.rendering import render
 from inference.ranking.semantic import Semantic
+from inference.ranking.taught import TAUGHT, Taught
+from inference.ranking.taught import read as read_taught
 from inference.reading.types import Reading
 from knowledge_base.compiled import KnowledgeBase
 from models.bundle import Bundle
@@ -66,10 +68,16 @@ class Ranker:
         self.classes = read_classes(bundle.file(CLASSES)) if bundle and CLASSES in bundle.manifest["files"] else None
         self.balances = read_balances(bundle.file(BALANCES)) if bundle and BALANCES in bundle.manifest["files"] else ()
         self.targets: list[str] = [*kb.diseases, *kb.thin]
+        self.taught = self._read_taught(bundle) if bundle and TAUGHT in bundle.manifest["files"] else None
         self.index = {target: i for i, target in enumerate(self.targets)}
         self._groups: tuple[tuple[str, ...], list[npt.NDArray[np.int64]]] | None = None
         """The list that was asked last, and what its names stand for."""
         self.must_not_miss = np.array([disease.must_not_miss for disease in kb.diseases.values()], dtype=bool)
+
+    def _read_taught(self, bundle: Bundle) -> Taught | None:
+        if self.semantic is None:
+            return None
+        return Taught(read_taught(bundle.file(TAUGHT)), self.targets, self.semantic.views, self.semantic.starts)
 
     # -- scoring ---------------------------------------------------------------------------------------------------
 
@@ -92,6 +100,9 @@ class Ranker:
             probabilistic=probabilistic,
             votes=votes,
             lexical=self.lexical.score(text) if self.lexical is not None else np.zeros(len(self.targets)),
+            taught=self.taught.score(vector, record.facts.present, record.facts.absent)
+            if self.taught is not None and vector is not None
+            else np.zeros(len(self.targets)),
             conflicts=self.probabilistic.conflicts(record),
             must_not_miss=self.must_not_miss,
             impossible=self.probabilistic.impossible(record),
@@ -112,7 +123,7 @@ class Ranker:
         logits = self.fusion.logits(features(scores, targets))
         order = np.argsort(-logits, kind="stable")
         targets, logits = targets[order], logits[order]
-        return Ranked(targets, logits, self.fusion.probabilities(logits, reading.patient.age_years), scores, record, vector)
+        return Ranked(targets, logits, self.fusion.probabilities(logits, reading.patient.age_years, scores.characters), scores, record, vector)
 
     def choose(self, reading: Reading, names: Sequence[str], record: RecordFacts | None = None) -> list[tuple[str, str | None, float]]:
         """Rank only the given names or codes: (name, target or None, probability), best first.
@@ -308,6 +319,7 @@ class Ranker:
             "semantic_rank": int((scores.semantic > scores.semantic[t]).sum()) + 1,
             "case_votes": round(float(scores.votes[t]), 4),
             "lexical": round(float(scores.lexical[t]), 4),
+            "taught": round(float(scores.taught[t]), 4),
             "mention": scores.mentions.get(t),
         }
         if t < len(scores.probabilistic):

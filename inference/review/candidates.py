@@ -206,7 +206,7 @@ class CandidateFeatures:
         return RecordCandidates(
             targets=targets,
             logits=logits,
-            probabilities=ranker.fusion.probabilities(logits, reading.patient.age_years),
+            probabilities=ranker.fusion.probabilities(logits, reading.patient.age_years, ranked.scores.characters),
             namings=namings,
             rules=dict(rules),
             medicines=set(medicines),

@@ -14,8 +14,9 @@ from inference.ranking.ranker import Ranker
 from inference.reading.reader import Reader
 from knowledge_base.compiled import KnowledgeBase
 from models.bundle import Bundle
-from training.stages import ranker_corpora, ranker_export, ranker_fuse, ranker_train, synthesise
+from training.stages import ranker_corpora, ranker_export, ranker_fuse, ranker_teach, ranker_train, synthesise
 from training.stages.ranker_fuse import FuseParameters
+from training.stages.ranker_teach import TeachParameters
 from training.stages.ranker_train import RankerParameters
 
 
@@ -59,11 +60,20 @@ def test_synthesise_to_fused_bundle(kb: KnowledgeBase, folder: Path, monkeypatch
     assert resumed.step > 0
     exported = ranker_export.run(small, parameters, folder=run_folder, queries=queries)
     assert exported["parity"]["mean"] > 0.9
+    taught = ranker_teach.run(
+        small,
+        TeachParameters(hidden=32, epochs=2, batch=32),
+        bundle_folder=run_folder / "bundle",
+        out=run_folder / "taught",
+        queries=queries,
+        cache=folder / "vectors",
+    )
+    assert taught["records"] > 10 and taught["loss"] < 4.3, "less than even odds over 70 entries"
     report = ranker_fuse.run(
         small,
         FuseParameters(folds=2, sets={"authored_dev": 1.0}),
         parameters,
-        bundle_folder=run_folder / "bundle",
+        bundle_folder=run_folder / "taught",
         out=run_folder / "released",
     )
     assert report["authored"]["main"]["n"] > 10

@@ -2,7 +2,7 @@
 
     python -m training.stages.ranker_corpora
 
-Writes `build/training/queries.jsonl` (id, source, text, labels, options, group, split). Without `XINGLIN_CORPORA` the authored
+Writes `build/training/queries.jsonl` (id, source, text, findings stated and denied, labels, options, group, split). Without `XINGLIN_CORPORA` the authored
 and synthesised cases alone are prepared, and the stage says so. Near-duplicates across splits fail the stage.
 """
 
@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from data_contracts.record import Record
+from inference.facts import facts_of
 from inference.ranking.rendering import render
+from inference.ranking.taught import said
 from inference.reading.reader import Reader
 from knowledge_base.compiled import KnowledgeBase, load
 from training.datasets.diagnosis import Example, corpora, development, training
@@ -33,14 +35,16 @@ def synthesised(path: Path = SYNTHESISED) -> list[Example]:
     return found
 
 
-def render_all(examples: Sequence[Example], reader: Reader) -> Iterable[dict[str, Any]]:
+def render_all(examples: Sequence[Example], reader: Reader, kb: KnowledgeBase) -> Iterable[dict[str, Any]]:
     """Rendered rows of the examples; an unreadable record is an error of the stage."""
     for example in examples:
         reading = reader.read([Record.model_validate(example.record)])[0]
+        facts = facts_of(reading, kb).facts
         yield {
             "id": example.id,
             "source": example.source,
             "text": render(reading),
+            "findings": said(facts.present, facts.absent),
             "labels": list(example.labels),
             "options": list(example.options),
             "answer": example.meta.get("answer"),
@@ -82,8 +86,8 @@ def run(kb: KnowledgeBase, out: Path = OUT) -> dict[str, int]:
     if corpora() is None:
         print("XINGLIN_CORPORA is not set: preparing authored and synthesised cases alone", file=sys.stderr)
     reader = Reader(kb)
-    train = [{**row, "split": "train"} for row in render_all([*training(kb), *synthesised()], reader)]
-    held = [{**row, "split": name} for name, examples in development(kb).items() for row in render_all(examples, reader)]
+    train = [{**row, "split": "train"} for row in render_all([*training(kb), *synthesised()], reader, kb)]
+    held = [{**row, "split": name} for name, examples in development(kb).items() for row in render_all(examples, reader, kb)]
     own = {"authored_dev", "authored_test", "cmexam_vignettes_dev", "msdiagnosis_validation"}
     doubles = leaks(train, [row for row in held if row["split"] in own])
     if len(doubles) > 0:

@@ -1,13 +1,15 @@
-"""Stage `ranker_export`: the averaged encoder as int8 ONNX in an unfitted bundle, with view vectors and the case bank.
+"""Stage `ranker_export`: the averaged encoder as int8 ONNX in an unfitted bundle, with view vectors, the case bank and centroids.
 
-    python -m training.stages.ranker_export
+    python -m training.stages.ranker_export [--encoder released]
 
 Index vectors are computed with the same int8 graph that will embed queries. The case bank holds vectors and labels of
-training records, never their texts or ids.
+training records, never their texts or ids. With `--encoder released` the graph of the released bundle is taken as it is, and only
+what is made from knowledge and training texts is new: the way for new entries or cases without a new training of the encoder.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -24,12 +26,13 @@ from inference.ranking.encoder import Matrix, TextEncoder
 from inference.ranking.fusion import unfitted
 from inference.ranking.lexical import BITS, LEXICAL, buckets, centroid
 from inference.ranking.lexical import write as write_lexical
-from inference.ranking.profiles import all_views, disease_views, thin_views
+from inference.ranking.profiles import all_views
 from inference.ranking.ranker import FUSION
 from inference.ranking.semantic import CASES
 from inference.ranking.vectors import SEALED, encode_views, quantise, write_vectors
 from knowledge_base.compiled import KnowledgeBase, load
-from models.bundle import Bundle, encode_array, golden_rows, seal
+from models.bundle import GOLDEN, RELEASED, Bundle, encode_array, golden_rows, seal
+from training.datasets.entry_texts import BANKED, entry_texts
 from training.networks.bi_encoder import BiEncoder
 from training.parameters import load_block
 from training.stages.ranker_corpora import OUT as QUERIES
@@ -37,9 +40,7 @@ from training.stages.ranker_train import FOLDER, WEIGHTS, RankerParameters, load
 
 BUNDLE = FOLDER / "bundle"
 MAX_CASES = 5200
-BANKED = ("authored", "presentation", "vignettes", "ai_hospital", "jmed", "ccl", "reports")
 NGRAMS_A_CENTROID = 800
-SYNTHESISED_WEIGHT, VIEW_WEIGHT, FURTHER_WEIGHT = 0.4, 0.3, 0.4
 GOLDEN_TEXTS = ("男 61岁 | 胸痛2小时 | 活动后胸骨后压榨样痛，大汗", "女 5岁 | 咳嗽发热3天", "右下腹痛1天，恶心，不想吃饭", "头晕")
 
 
@@ -147,16 +148,10 @@ def without_unreachable(model: BiEncoder, tokenizer: Path, out: Path) -> int:
 
 def lexical_part(rows: list[dict[str, Any]], kb: KnowledgeBase, out: Path) -> int:
     """Inverse document frequencies and the centroid of each entry, full or thin, from training records and the entry's own views."""
-    texts: dict[str, list[tuple[str, float]]] = {d.id: [(view, VIEW_WEIGHT) for view in disease_views(d, kb)] for d in kb.diseases.values()}
-    texts |= {t.id: [(view, VIEW_WEIGHT) for view in thin_views(t)] for t in kb.thin.values()}
-    for row in rows:
-        if row["source"] not in (*BANKED, "synthesised"):
-            continue
-        for place, label in enumerate(row["labels"][:3]):
-            found = next(iter(kb.by_category.get(label[6:], ())), None) if label.startswith("icd10:") else label
-            if found in texts:
-                weight = (SYNTHESISED_WEIGHT if row["source"] == "synthesised" else 1.0) * (FURTHER_WEIGHT if place else 1.0)
-                texts[found].append((row["text"], weight))
+    texts: dict[str, list[tuple[str, float]]] = {ident: [] for ident in (*kb.diseases, *kb.thin)}
+    for found in entry_texts(rows, kb):
+        for ident, weight in found.entries:
+            texts[ident].append((found.text, weight * found.weight))
     frequency = np.zeros(1 << BITS, dtype=np.int64)
     documents = 0
     for members in texts.values():
@@ -168,59 +163,78 @@ def lexical_part(rows: list[dict[str, Any]], kb: KnowledgeBase, out: Path) -> in
     return documents
 
 
-def run(kb: KnowledgeBase, parameters: RankerParameters, *, folder: Path = FOLDER, queries: Path = QUERIES) -> dict[str, Any]:
-    """Build the unfitted bundle under `folder/bundle`; parity and sizes."""
-    torch.set_num_threads(1)
+def new_encoder(kb: KnowledgeBase, parameters: RankerParameters, folder: Path, bundle_folder: Path, every: list[dict[str, Any]]) -> dict[str, Any]:
+    """Put the averaged encoder as int8 graph, and its tokenizer, into the bundle; parity and what int8 costs."""
     root = os.environ.get("XINGLIN_CORPORA")
     source = Path(root) / WEIGHTS if root and not parameters.tiny else None
     model = load_averaged(folder, source=source)
-    bundle_folder = folder / "bundle"
-    shutil.rmtree(bundle_folder, ignore_errors=True)
-    bundle_folder.mkdir(parents=True)
     dropped = without_unreachable(model, folder / "tokenizer.json", bundle_folder / "tokenizer.json")
     to_onnx(model, folder / "float32.onnx")
     quantised(folder / "float32.onnx", bundle_folder / "model.onnx")
-    (bundle_folder / FUSION).write_text(json.dumps(unfitted()), encoding="utf-8")
-    fields = {"temperature": parameters.temperature, "max_tokens": 256, "knowledge_version": kb.version}
-    seal(bundle_folder, task="ranker", version="unfitted", fields=fields)
-    bundle = Bundle.open(bundle_folder, replay=0)
-    encoder = TextEncoder(bundle)
-    every = [json.loads(line) for line in queries.read_text(encoding="utf-8").splitlines()]
-    rows = [row for row in every if row["split"] == "train"]
-    texts, _ = all_views(kb)
-    agreement = parity(model, encoder, [row["text"] for row in rows[:: max(1, len(rows) // 100)]][:100])
-    cost = cost_of_int8(folder / "float32.onnx", encoder, kb, every)
-    write_vectors(bundle_folder / SEALED, encode_views(texts, encoder))
-    cases = case_bank(rows, encoder, bundle_folder / CASES)
-    lexical = lexical_part(rows, kb, bundle_folder / LEXICAL)
-    golden = []
-    for text in GOLDEN_TEXTS:
-        ids = np.array([encoder.tokenizer.encode(text).ids], dtype=np.int64)
-        golden.append({"input_ids": encode_array(ids), "attention_mask": encode_array(np.ones_like(ids))})
-    seal(
-        bundle_folder,
-        task="ranker",
-        version="unfitted",
-        fields={
-            **fields,
-            "parity": agreement,
-            "first_three_by_vectors": cost,
-            "cases": cases,
-            "lexical_documents": lexical,
-            "unreachable_pieces": dropped,
-        },
-        golden=golden_rows(bundle.session(), golden),
-        golden_tolerance=0.02,
-    )
+    encoder = provisional(kb, parameters, bundle_folder)
+    texts = [row["text"] for row in every if row["split"] == "train"]
     return {
-        "parity": agreement,
-        "first_three_by_vectors": cost,
-        "cases": cases,
-        "views": len(texts),
-        "lexical_documents": lexical,
+        "parity": parity(model, encoder, texts[:: max(1, len(texts) // 100)][:100]),
+        "first_three_by_vectors": cost_of_int8(folder / "float32.onnx", encoder, kb, every),
         "unreachable_pieces": dropped,
     }
 
 
+def released_encoder(bundle_folder: Path) -> dict[str, Any]:
+    """Put the released bundle's graph and tokenizer into the bundle; what its manifest says of them."""
+    released = Bundle.open(RELEASED / "ranker", replay=0)
+    for name in ("model.onnx", "tokenizer.json"):
+        shutil.copyfile(released.file(name), bundle_folder / name)
+    told = {name: released.manifest.get(name) for name in ("parity", "first_three_by_vectors", "encoder_of")}
+    return {**told, "encoder_of": told["encoder_of"] or released.version}
+
+
+def provisional(kb: KnowledgeBase, parameters: RankerParameters, bundle_folder: Path) -> TextEncoder:
+    """The encoder of a bundle that holds nothing else yet."""
+    (bundle_folder / FUSION).write_text(json.dumps(unfitted()), encoding="utf-8")
+    fields = {"temperature": parameters.temperature, "max_tokens": 256, "knowledge_version": kb.version}
+    seal(bundle_folder, task="ranker", version="unfitted", fields=fields)
+    return TextEncoder(Bundle.open(bundle_folder, replay=0))
+
+
+def run(
+    kb: KnowledgeBase, parameters: RankerParameters, *, folder: Path = FOLDER, queries: Path = QUERIES, encoder_of_release: bool = False
+) -> dict[str, Any]:
+    """Build the unfitted bundle under `folder/bundle`; parity and sizes."""
+    torch.set_num_threads(1)
+    bundle_folder = folder / "bundle"
+    shutil.rmtree(bundle_folder, ignore_errors=True)
+    bundle_folder.mkdir(parents=True)
+    every = [json.loads(line) for line in queries.read_text(encoding="utf-8").splitlines()]
+    told = released_encoder(bundle_folder) if encoder_of_release else new_encoder(kb, parameters, folder, bundle_folder, every)
+    encoder = provisional(kb, parameters, bundle_folder)
+    rows = [row for row in every if row["split"] == "train"]
+    texts, _ = all_views(kb)
+    write_vectors(bundle_folder / SEALED, encode_views(texts, encoder))
+    cases = case_bank(rows, encoder, bundle_folder / CASES)
+    lexical = lexical_part(rows, kb, bundle_folder / LEXICAL)
+    if encoder_of_release:
+        golden = [json.loads(line) for line in (RELEASED / "ranker" / GOLDEN).read_text(encoding="utf-8").splitlines()]
+    else:
+        inputs = []
+        for text in GOLDEN_TEXTS:
+            ids = np.array([encoder.tokenizer.encode(text).ids], dtype=np.int64)
+            inputs.append({"input_ids": encode_array(ids), "attention_mask": encode_array(np.ones_like(ids))})
+        golden = golden_rows(encoder.bundle.session(), inputs)
+    figures = {**told, "cases": cases, "lexical_documents": lexical}
+    fields = {"temperature": parameters.temperature, "max_tokens": 256, "knowledge_version": kb.version, **figures}
+    seal(bundle_folder, task="ranker", version="unfitted", fields=fields, golden=golden, golden_tolerance=0.02)
+    return {**figures, "views": len(texts)}
+
+
+def main() -> None:
+    """Command of the stage."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--encoder", choices=("trained", "released"), default="trained")
+    options = parser.parse_args()
+    answer = run(load(), load_block(RankerParameters, "ranker"), encoder_of_release=options.encoder == "released")
+    print(json.dumps(answer, ensure_ascii=False))
+
+
 if __name__ == "__main__":
-    print(json.dumps(run(load(), load_block(RankerParameters, "ranker")), ensure_ascii=False))
+    main()

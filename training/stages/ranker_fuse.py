@@ -23,7 +23,7 @@ from pydantic import Field
 from data_contracts.record import Record
 from inference.engine import Engine
 from inference.facts import facts_of
-from inference.ranking.fusion import FEATURES, age_band, features, pool, standardise
+from inference.ranking.fusion import FEATURES, LONG_RECORD, age_band, features, pool, standardise
 from inference.ranking.probabilistic import ProbabilisticSettings
 from inference.ranking.ranker import FUSION, Ranker
 from inference.reading.reader import Reader
@@ -34,7 +34,7 @@ from training.datasets.diagnosis import Example, development
 from training.metrics.ranking import HitCounts, expected_calibration_error, is_hit
 from training.parameters import Parameters, load_block
 from training.stages.ranker_corpora import OUT as QUERIES
-from training.stages.ranker_export import BUNDLE
+from training.stages.ranker_teach import OUT as BUNDLE
 from training.stages.ranker_train import RankerParameters
 from training.tracking import file_hash, run_of, source_commit
 
@@ -52,6 +52,9 @@ NON_NEGATIVE = (
     "lexical_z",
     "lexical_gap",
     "lexical_rank",
+    "taught_gap",
+    "taught_near",
+    "taught_rank",
     "mention_present",
     "mention_possible",
     "key_hits",
@@ -85,6 +88,7 @@ class Query:
     main: npt.NDArray[np.bool_]
     weight: float
     band: str
+    long: bool
     emergency: bool
     options: Vector | None
     answer: int | None
@@ -115,7 +119,7 @@ def query_of(ranker: Ranker, example: Example, reading: Reading, weight: float) 
         options = option_features(ranker, scores, vector, names)
         answer = names.index(example.meta["answer"])
     band, emergency = age_band(reading.patient.age_years), is_emergency(example, ranker.kb)
-    return Query(example.source, features(scores, targets), hits, main, weight, band, emergency, options, answer)
+    return Query(example.source, features(scores, targets), hits, main, weight, band, scores.characters >= LONG_RECORD, emergency, options, answer)
 
 
 def _shown(ranker: Ranker, target: int) -> tuple[str, str | None]:
@@ -181,8 +185,8 @@ def logits_of(sealed: dict[str, Any], matrix: Vector) -> Vector:
     return np.asarray(((matrix - np.array(sealed["mean"])) / np.array(sealed["scale"])) @ np.array(sealed["weights"]))
 
 
-def platt(logits: Vector, outcomes: Vector, bands: Sequence[str]) -> dict[str, Any]:
-    """Slope, offset and offsets by age band of the calibrated probability."""
+def platt(logits: Vector, outcomes: Vector, bands: Sequence[str], long: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """Slope and offset of the calibrated probability, offsets by age band, and what long records add to both."""
     names = sorted(set(bands))
     x = torch.tensor(logits, dtype=torch.float32)
     y = torch.tensor(outcomes, dtype=torch.float32)
@@ -190,16 +194,20 @@ def platt(logits: Vector, outcomes: Vector, bands: Sequence[str]) -> dict[str, A
     slope = torch.ones(1, requires_grad=True)
     offset = torch.zeros(1, requires_grad=True)
     shifts = torch.zeros(len(names), requires_grad=True)
-    optimiser = torch.optim.Adam([slope, offset, shifts], lr=0.05)
+    long_slope, long_offset = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
+    lengthy = torch.tensor(long, dtype=torch.float32)
+    optimiser = torch.optim.Adam([slope, offset, shifts, long_slope, long_offset], lr=0.05)
     for _ in range(600):
-        z = slope * x + offset + shifts[b]
+        z = (slope + lengthy * long_slope) * x + offset + shifts[b] + lengthy * long_offset
         loss = torch.nn.functional.binary_cross_entropy_with_logits(z, y) + 0.02 * (shifts**2).sum()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return {
-        "slope": float(slope),
-        "offset": float(offset),
+        "slope": slope.item(),
+        "offset": offset.item(),
+        "long_slope": long_slope.item(),
+        "long_offset": long_offset.item(),
         "age_offsets": {n: round(float(s), 4) for n, s in zip(names, shifts, strict=True)},
     }
 
@@ -301,9 +309,11 @@ def run(
         flat = np.concatenate([logits[t] for logits, t in zip(out_of_fold, top, strict=True)])
         outcomes = np.concatenate([q.hits[t].astype(float) for q, t in zip(queries, top, strict=True)])
         bands = [q.band for q, t in zip(queries, top, strict=True) for _ in t]
-        calibration = platt(flat, outcomes, bands)
-        shifts = np.array([calibration["age_offsets"][band] for band in bands])
-        probabilities = 1 / (1 + np.exp(-(calibration["slope"] * flat + calibration["offset"] + shifts)))
+        long = np.array([q.long for q, t in zip(queries, top, strict=True) for _ in t])
+        calibration = platt(flat, outcomes, bands, long)
+        shifts = np.array([calibration["age_offsets"][band] for band in bands]) + long * calibration["long_offset"]
+        slopes = calibration["slope"] + long * calibration["long_slope"]
+        probabilities = 1 / (1 + np.exp(-(slopes * flat + calibration["offset"] + shifts)))
         report["calibration"] = {"ece": round(expected_calibration_error(probabilities, outcomes), 4), **calibration}
         starts = np.cumsum([0, *[len(t) for t in top]])[:-1]
         best = np.array([probabilities[s] for s in starts])
@@ -330,7 +340,7 @@ def run(
     shutil.copytree(bundle_folder, out)
     (out / FUSION).write_text(json.dumps(fitted), encoding="utf-8")
     golden = [json.loads(line) for line in (out / GOLDEN).read_text(encoding="utf-8").splitlines()]
-    (out / "CARD.md").write_text(card(report, kb, ranker_parameters), encoding="utf-8")
+    (out / "CARD.md").write_text(card(report, kb, ranker_parameters, bundle.manifest.get("encoder_of")), encoding="utf-8")
     seal(
         out,
         task="ranker",
@@ -346,6 +356,8 @@ def run(
             "metrics": report,
             "parity": bundle.manifest.get("parity"),
             "first_three_by_vectors": bundle.manifest.get("first_three_by_vectors"),
+            "encoder_of": bundle.manifest.get("encoder_of"),
+            "taught": bundle.manifest.get("taught"),
             "label_space": {"full": len(kb.diseases), "thin": len(kb.thin)},
         },
         golden=golden,
@@ -354,15 +366,18 @@ def run(
     return report
 
 
-def card(report: dict[str, Any], kb: KnowledgeBase, parameters: RankerParameters) -> str:
-    """The model card."""
+def card(report: dict[str, Any], kb: KnowledgeBase, parameters: RankerParameters, encoder_of: str | None) -> str:
+    """The model card; `encoder_of` names the release whose encoder was taken as it was."""
+    trained = f"Sources and shares of the encoder's training steps: {parameters.shares}."
+    if encoder_of:
+        trained = f"The encoder is that of release {encoder_of}, whose card tells its training; view vectors, case bank, centroids, taught part and fusion are new."
     lines = [
         "# Ranker",
         "",
-        "Bi-encoder (4 layers, 512; from bge-small-zh-v1.5, MIT) over records and disease views, int8 ONNX; fusion of semantic, lexical, probabilistic,",
+        "Bi-encoder (4 layers, 512; from bge-small-zh-v1.5, MIT) over records and disease views, int8 ONNX; fusion of semantic, taught, lexical, probabilistic,",
         "case-based and mentioned scores by a small linear ranker; Platt calibration with offsets by age band. Advises; a doctor decides. No device licence.",
         "",
-        f"Label space: {len(kb.diseases)} full entries and {len(kb.thin)} thin categories, knowledge {kb.version}. Sources and shares of training steps: {parameters.shares}.",
+        f"Label space: {len(kb.diseases)} full entries and {len(kb.thin)} thin categories, knowledge {kb.version}. {trained}",
         "",
         "Trained on authored and synthesised cases, authored presentations and, for research use, on the train parts of exam vignettes, acted consultations, online consultations,",
         "cardiology records, consultation reports, complaints, symptom lists and an encyclopaedia table. No record text is in the bundle.",
