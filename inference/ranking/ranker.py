@@ -22,6 +22,7 @@ from inference.ranking.fusion import Fusion, PartScores, features, pool, unfitte
 from inference.ranking.lexical import LEXICAL, Lexical
 from inference.ranking.names import NameIndex
 from inference.ranking.next_steps import next_steps
+from inference.ranking.options import logits_of_names, shares
 from inference.ranking.probabilistic import Probabilistic, ProbabilisticSettings
 from inference.ranking.rendering import render
 from inference.ranking.semantic import Semantic
@@ -128,7 +129,7 @@ class Ranker:
     def choose(self, reading: Reading, names: Sequence[str], record: RecordFacts | None = None) -> list[tuple[str, str | None, float]]:
         """Rank only the given names or codes: (name, target or None, probability), best first.
 
-        A name that the knowledge base holds is judged by all parts; any other by the semantic part alone. In a long list with many
+        A name that the knowledge base holds is judged by all parts; any other by its words and by its nearest entries. In a long list with many
         unknown names (a hospital's own classes) the names alone are compared, since only they are on one scale; where a training
         set has taught that list, its class reading decides among the names that it knows, and a list that was only balanced is
         judged by the entries that its names stand for as well.
@@ -144,21 +145,13 @@ class Ranker:
         found = [self.names.find(name) for name in names]
         classes = len(names) > MOST_OPTIONS and sum(target is None for target in found) > UNKNOWN_SHARE * len(names)
         w = NAMES_ALONE if classes else self.fusion.options
-        name_scores = (
-            self.semantic.name_score(vector, list(names)) if self.semantic is not None and vector is not None else np.zeros(len(names))
-        )
-        known = np.array(sorted({self.index[t] for t in found if t is not None}), dtype=np.int64)
-        fused = dict(zip(known.tolist(), self.fusion.logits(features(scores, known)).tolist(), strict=True)) if len(known) else {}
-        low = min(fused.values(), default=0.0)
-        spread = max(float(scores.semantic.std()), 1e-6)
-        totals = []
-        for name_score, target in zip(name_scores.tolist(), found, strict=True):
-            inside = self.index[target] if target is not None else None
-            # an unknown name takes its own cosine where a known one has its views' score, and the least fused score
-            semantic = float(scores.semantic[inside]) if inside is not None else name_score
-            logit = fused[inside] if inside is not None else low
-            totals.append(w["name"] * name_score / spread + w["semantic"] * semantic / spread + w["fused"] * logit)
-        total = np.array(totals)
+        total = np.zeros(len(names))
+        if self.semantic is not None and vector is not None:
+            cosines, semantic = self.option_scores(names, scores, vector)
+            total = w["name"] * cosines + w["semantic"] * semantic
+        if w["fused"]:
+            logits = self.fusion.logits(features(scores, np.arange(len(self.targets))))
+            total = total + w["fused"] * logits_of_names(logits, self.option_shares(names))
         share = np.exp(total - total.max())
         share /= share.sum()
         taught = self.classes.covering(names) if self.classes is not None and vector is not None else None
@@ -166,6 +159,31 @@ class Ranker:
             share = divided(share, taught[0].logits(vector, words_of(reading), marks_of(reading)), taught[1])
         order = np.argsort(-share, kind="stable")
         return [(names[i], found[i], float(share[i])) for i in order.tolist()]
+
+    def option_scores(self, names: Sequence[str], scores: PartScores, vector: npt.NDArray[np.float32]) -> tuple[Vector, Vector]:
+        """For each name: cosine of its words, and the semantic score of its entry (an unknown name takes its own cosine), in spreads."""
+        if self.semantic is None:
+            raise ValueError("names are scored with the vectors of a bundle")
+        cosines = self.semantic.name_score(vector, list(names))
+        places = self.option_places(names)
+        semantic = np.array([c if p is None else float(scores.semantic[p]) for c, p in zip(cosines.tolist(), places, strict=True)])
+        spread = max(float(scores.semantic.std()), 1e-6)
+        return cosines / spread, semantic / spread
+
+    def option_places(self, names: Sequence[str]) -> list[int | None]:
+        """The place of each name's entry among the targets, None for a name that the knowledge base lacks."""
+        return [self.index[target] if target is not None else None for target in map(self.names.find, names)]
+
+    def option_shares(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
+        """(names, targets): the entries that each name stands for; without a bundle unknown names stand for all alike."""
+        places = self.option_places(names)
+        if self.semantic is None:
+            even = np.full((len(names), len(self.targets)), 1.0 / len(self.targets), dtype=np.float32)
+            for row, place in enumerate(places):
+                if place is not None:
+                    even[row] = np.eye(1, len(self.targets), place, dtype=np.float32)
+            return even
+        return shares(self.semantic.name_vectors(names), self.semantic.views[self.semantic.starts], places)
 
     def list_scores(self, names: Sequence[str], scores: PartScores, vector: npt.NDArray[np.float32]) -> tuple[Vector, Vector]:
         """For each name of a list: log share of the entries that it stands for; cosine of its words, in spreads of all targets' scores."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,11 @@ class Semantic:
 
     def name_score(self, vector: Matrix, names: list[str]) -> Vector:
         """Cosine of the record with bare names, for candidates that are not in the knowledge base."""
-        return np.array([float(self._name_vector(name) @ vector) for name in names])
+        return np.asarray(self.name_vectors(names) @ vector, dtype=np.float64)
+
+    def name_vectors(self, names: Sequence[str]) -> Matrix:
+        """Unit vectors (names, dimension) of bare names."""
+        return np.stack([self._name_vector(name) for name in names])
 
     def _name_vector(self, name: str) -> Matrix:
         """The vector of a bare name, kept for names that come again (a hospital asks the same lists)."""

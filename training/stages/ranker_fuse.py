@@ -24,6 +24,7 @@ from data_contracts.record import Record
 from inference.engine import Engine
 from inference.facts import facts_of
 from inference.ranking.fusion import FEATURES, LONG_RECORD, age_band, features, pool, standardise
+from inference.ranking.options import logits_of_names
 from inference.ranking.probabilistic import ProbabilisticSettings
 from inference.ranking.ranker import FUSION, Ranker
 from inference.reading.reader import Reader
@@ -79,6 +80,27 @@ class FuseParameters(Parameters):
 
 
 @dataclass(slots=True)
+class OptionScores:
+    """What choosing among a record's options is fitted on.
+
+    Attributes:
+        scores: (options, 2): cosine of the name, semantic score of its entry.
+        shares: (options, targets): the entries that each option stands for.
+        matrix: (targets, features) over all targets.
+        answer: place of the right one.
+    """
+
+    scores: Vector
+    shares: npt.NDArray[np.float32]
+    matrix: npt.NDArray[np.float32]
+    answer: int
+
+    def rows(self, sealed: dict[str, Any]) -> Vector:
+        """(options, 3): the scores and the fused logit."""
+        return np.column_stack([self.scores, logits_of_names(logits_of(sealed, self.matrix.astype(np.float64)), self.shares)])
+
+
+@dataclass(slots=True)
 class Query:
     """One development record: its features over the pool, which candidates hit, what it weighs."""
 
@@ -90,8 +112,7 @@ class Query:
     band: str
     long: bool
     emergency: bool
-    options: Vector | None
-    answer: int | None
+    options: OptionScores | None
 
 
 def readings_of(examples: Sequence[Example], reader: Reader) -> list[Reading]:
@@ -113,13 +134,14 @@ def query_of(ranker: Ranker, example: Example, reading: Reading, weight: float) 
     gold, codes = example.gold_names, example.gold_codes or tuple(() for _ in example.gold_names)
     hits = np.array([is_hit(n, c, gold, codes) for n, c in shown])
     main = np.array([is_hit(n, c, gold[:1], codes[:1]) for n, c in shown])
-    options, answer = None, None
-    if example.options and example.meta.get("answer") in example.options and ranker.semantic is not None and vector is not None:
+    options = None
+    if example.options and example.meta.get("answer") in example.options and vector is not None:
         names = list(example.options)
-        options = option_features(ranker, scores, vector, names)
-        answer = names.index(example.meta["answer"])
+        matrix = features(scores, np.arange(len(ranker.targets))).astype(np.float32)
+        pairs = np.column_stack(ranker.option_scores(names, scores, vector))
+        options = OptionScores(pairs, ranker.option_shares(names), matrix, names.index(example.meta["answer"]))
     band, emergency = age_band(reading.patient.age_years), is_emergency(example, ranker.kb)
-    return Query(example.source, features(scores, targets), hits, main, weight, band, scores.characters >= LONG_RECORD, emergency, options, answer)
+    return Query(example.source, features(scores, targets), hits, main, weight, band, scores.characters >= LONG_RECORD, emergency, options)
 
 
 def _shown(ranker: Ranker, target: int) -> tuple[str, str | None]:
@@ -128,21 +150,6 @@ def _shown(ranker: Ranker, target: int) -> tuple[str, str | None]:
         disease = ranker.kb.diseases[ident]
         return disease.name, disease.icd10[0]
     return ranker.kb.thin[ident].name, ranker.kb.thin[ident].code
-
-
-def option_features(ranker: Ranker, scores: Any, vector: Any, names: list[str]) -> Vector:
-    """(options, 3): name cosine, semantic score, then the features whose fused logit is added later (its matrix rows)."""
-    found = [ranker.names.find(name) for name in names]
-    spread = max(float(scores.semantic.std()), 1e-6)
-    assert ranker.semantic is not None
-    cosines = ranker.semantic.name_score(vector, names)
-    rows = []
-    for cosine, target in zip(cosines.tolist(), found, strict=True):
-        inside = ranker.index[target] if target is not None else None
-        matrix = features(scores, np.array([inside], dtype=np.int64))[0] if inside is not None else np.full(len(FEATURES), np.nan)
-        semantic = float(scores.semantic[inside]) if inside is not None else cosine
-        rows.append(np.concatenate([[cosine / spread, semantic / spread], matrix]))
-    return np.stack(rows)
 
 
 def fit(queries: Sequence[Query], l2: float, *, steps: int = 400) -> dict[str, Any]:
@@ -216,13 +223,9 @@ def fit_options(queries: Sequence[Query], sealed: dict[str, Any]) -> dict[str, f
     """Weights of name cosine, semantic score and fused logit for choosing among given names."""
     rows, answers = [], []
     for q in queries:
-        if q.options is None or q.answer is None:
-            continue
-        fused = logits_of(sealed, np.nan_to_num(q.options[:, 2:]))
-        unknown = np.isnan(q.options[:, 2])
-        fused[unknown] = fused[~unknown].min() if (~unknown).any() else 0.0
-        rows.append(torch.tensor(np.column_stack([q.options[:, :2], fused]), dtype=torch.float32))
-        answers.append(q.answer)
+        if q.options is not None:
+            rows.append(torch.tensor(q.options.rows(sealed), dtype=torch.float32))
+            answers.append(q.options.answer)
     if not rows:
         return {"name": 1.0, "semantic": 0.5, "fused": 0.5}
     w = torch.tensor([1.0, 0.5, 0.3], requires_grad=True)
@@ -241,11 +244,8 @@ def fit_options(queries: Sequence[Query], sealed: dict[str, Any]) -> dict[str, f
 def choose(q: Query, sealed: dict[str, Any], weights: dict[str, float]) -> bool:
     """Whether the best of the options is the answer."""
     assert q.options is not None
-    fused = logits_of(sealed, np.nan_to_num(q.options[:, 2:]))
-    unknown = np.isnan(q.options[:, 2])
-    fused[unknown] = fused[~unknown].min() if (~unknown).any() else 0.0
-    total = weights["name"] * q.options[:, 0] + weights["semantic"] * q.options[:, 1] + weights["fused"] * fused
-    return int(np.argmax(total)) == q.answer
+    total = q.options.rows(sealed) @ np.array([weights["name"], weights["semantic"], weights["fused"]])
+    return int(np.argmax(total)) == q.options.answer
 
 
 def cross_validate(queries: Sequence[Query], parameters: FuseParameters) -> tuple[dict[str, Any], list[Vector]]:
