@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 Vector = npt.NDArray[np.float64]
+WHOLE_LENGTH = 400
+"""Characters at which a record is as long as its parts' trust depends on: characters and short texts' teaching serve ward records less."""
 LONG_RECORD = 200
 """Characters from which a record is calibrated as a long one: ward records list several diagnoses and state more of them."""
 
@@ -46,6 +48,14 @@ FEATURES: tuple[str, ...] = (
     "long_x_mention",
     "short_x_votes",
     "must_not_miss",
+    "long_x_semantic_gap",
+    "long_x_semantic_rank",
+    "long_x_lexical_gap",
+    "long_x_lexical_rank",
+    "long_x_taught_gap",
+    "long_x_taught_rank",
+    "long_x_probabilistic_gap",
+    "long_x_named",
 )
 
 
@@ -132,6 +142,7 @@ def features(scores: PartScores, targets: npt.NDArray[np.int64]) -> Vector:
     prob_gap, prob_rank = at(gap, -2.5), at(ranks, 0.0)
     evidence = min(scores.findings, 12) / 12.0
     length = min(scores.characters, 800) / 800.0
+    long = min(scores.characters, WHOLE_LENGTH) / WHOLE_LENGTH
     mention = {
         name: np.array([scores.mentions.get(int(t)) == name for t in targets], dtype=float)
         for name in ("present", "possible", "historical", "absent")
@@ -169,6 +180,14 @@ def features(scores: PartScores, targets: npt.NDArray[np.int64]) -> Vector:
         length * mention["present"],
         (1 - length) * votes,
         at(scores.must_not_miss.astype(float), 0.0),
+        long * semantic_gap[targets],
+        long * semantic_ranks[targets],
+        long * lexical_gap,
+        long * lexical_rank,
+        long * np.clip(taught_gap, -12, 0),
+        long * taught_rank,
+        long * prob_gap,
+        long * mention["present"],
     ]
     return np.stack(columns, axis=1)
 

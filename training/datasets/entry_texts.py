@@ -19,6 +19,7 @@ MOST_LABELS = 3
 class EntryText:
     """A text, the findings read in it, the entries it shows with their weights (the first label 1, further ones less), its own weight."""
 
+    source: str
     text: str
     findings: tuple[str, ...]
     entries: tuple[tuple[str, float], ...]
@@ -40,6 +41,6 @@ def entry_texts(rows: Iterable[dict[str, Any]], kb: KnowledgeBase) -> Iterator[E
             if entry in kb.diseases or entry in kb.thin:
                 found.setdefault(str(entry), FURTHER_WEIGHT if place else 1.0)
         if found:
-            yield EntryText(row["text"], tuple(row["findings"]), tuple(found.items()), SYNTHESISED_WEIGHT if row["source"] == "synthesised" else 1.0)
+            yield EntryText(row["source"], row["text"], tuple(row["findings"]), tuple(found.items()), SYNTHESISED_WEIGHT if row["source"] == "synthesised" else 1.0)
     for view, owner in zip(*all_views(kb), strict=True):
-        yield EntryText(view, (), ((owner, 1.0),), VIEW_WEIGHT)
+        yield EntryText("view", view, (), ((owner, 1.0),), VIEW_WEIGHT)

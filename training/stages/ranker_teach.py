@@ -44,6 +44,8 @@ class TeachParameters(Parameters):
     """How the network is trained."""
 
     seed: int = 0
+    sources: dict[str, float] = {}
+    """How many times the texts of a source are drawn (1 where it is not named): long records are few among presentations."""
     hidden: int = 256
     dropout: float = 0.2
     unread: float = 0.3
@@ -115,7 +117,7 @@ def teach(
         for j, (ident, weight) in enumerate(text.entries):
             labels[i, j], shares[i, j] = places[ident], weight / total
     given = torch.from_numpy(vectors)
-    weights = torch.tensor([text.weight for text in texts])
+    weights = torch.tensor([text.weight * parameters.sources.get(text.source, 1.0) for text in texts])
     prototypes = prototypes_of(given, labels, shares, weights, len(ids))
     module = TaughtModule(prototypes, len(findings), parameters.hidden, parameters.dropout, parameters.scale)
     optimiser = torch.optim.AdamW(module.parameters(), lr=parameters.learning_rate, weight_decay=0.0)
