@@ -124,7 +124,9 @@ class Ranker:
         logits = self.fusion.logits(features(scores, targets))
         order = np.argsort(-logits, kind="stable")
         targets, logits = targets[order], logits[order]
-        return Ranked(targets, logits, self.fusion.probabilities(logits, reading.patient.age_years, scores.characters), scores, record, vector)
+        return Ranked(
+            targets, logits, self.fusion.probabilities(logits, reading.patient.age_years, scores.characters), scores, record, vector
+        )
 
     def choose(self, reading: Reading, names: Sequence[str], record: RecordFacts | None = None) -> list[tuple[str, str | None, float]]:
         """Rank only the given names or codes: (name, target or None, probability), best first.

@@ -41,6 +41,12 @@ def entry_texts(rows: Iterable[dict[str, Any]], kb: KnowledgeBase) -> Iterator[E
             if entry in kb.diseases or entry in kb.thin:
                 found.setdefault(str(entry), FURTHER_WEIGHT if place else 1.0)
         if found:
-            yield EntryText(row["source"], row["text"], tuple(row["findings"]), tuple(found.items()), SYNTHESISED_WEIGHT if row["source"] == "synthesised" else 1.0)
+            yield EntryText(
+                row["source"],
+                row["text"],
+                tuple(row["findings"]),
+                tuple(found.items()),
+                SYNTHESISED_WEIGHT if row["source"] == "synthesised" else 1.0,
+            )
     for view, owner in zip(*all_views(kb), strict=True):
         yield EntryText("view", view, (), ((owner, 1.0),), VIEW_WEIGHT)

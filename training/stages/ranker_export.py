@@ -164,7 +164,9 @@ def lexical_part(rows: list[dict[str, Any]], kb: KnowledgeBase, out: Path) -> in
     return documents
 
 
-def new_encoder(kb: KnowledgeBase, parameters: RankerParameters, folder: Path, bundle_folder: Path, every: list[dict[str, Any]]) -> dict[str, Any]:
+def new_encoder(
+    kb: KnowledgeBase, parameters: RankerParameters, folder: Path, bundle_folder: Path, every: list[dict[str, Any]]
+) -> dict[str, Any]:
     """Put the averaged encoder as int8 graph, and its tokenizer, into the bundle; parity and what int8 costs."""
     root = os.environ.get("XINGLIN_CORPORA")
     source = Path(root) / WEIGHTS if root and not parameters.tiny else None

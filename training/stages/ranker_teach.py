@@ -20,6 +20,7 @@ import mlflow
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import Field
 
 from inference.ranking import taught
 from inference.ranking.encoder import Matrix, TextEncoder
@@ -44,7 +45,7 @@ class TeachParameters(Parameters):
     """How the network is trained."""
 
     seed: int = 0
-    sources: dict[str, float] = {}
+    sources: dict[str, float] = Field(default={})
     """How many times the texts of a source are drawn (1 where it is not named): long records are few among presentations."""
     hidden: int = 256
     dropout: float = 0.2
@@ -150,7 +151,13 @@ def judged(part: taught.Taught, targets: Sequence[str], vectors: Matrix, rows: S
 
 
 def run(
-    kb: KnowledgeBase, parameters: TeachParameters, *, bundle_folder: Path = BUNDLE, out: Path = OUT, queries: Path = QUERIES, cache: Path = CACHE
+    kb: KnowledgeBase,
+    parameters: TeachParameters,
+    *,
+    bundle_folder: Path = BUNDLE,
+    out: Path = OUT,
+    queries: Path = QUERIES,
+    cache: Path = CACHE,
 ) -> dict[str, Any]:
     """Teach, and seal the bundle with its taught part at `out`; figures on held-out authored records."""
     torch.set_num_threads(1)
