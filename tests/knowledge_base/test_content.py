@@ -1,7 +1,8 @@
 """The written content itself: no errors, breadth, rules that behave as their examples say, cases that keep their rules."""
 
-from __future__ import gc
+from __future__ import annotations
 
+import gc
 import json
 import time
 from collections import Counter
