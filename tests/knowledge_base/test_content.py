@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections import Counter
@@ -29,9 +30,13 @@ def test_breadth(kb: KnowledgeBase) -> None:
 
 def test_loads_quickly() -> None:
     load()
+    gc.collect()
+    gc.freeze()  # what other tests hold is not collected on this one's time
     began = time.process_time()
     load(COMPILED if COMPILED.is_file() else None)
-    assert time.process_time() - began < 1.0
+    took = time.process_time() - began
+    gc.unfreeze()
+    assert took < 1.0
 
 
 def test_rules_behave_as_their_examples_say(kb: KnowledgeBase, rule_reader: Reader) -> None:
