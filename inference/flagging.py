@@ -36,7 +36,7 @@ def red_flags(record: RecordFacts, kb: KnowledgeBase) -> tuple[RedFlag, ...]:
     """Every rule that fires, the most urgent first; ids are stable across calls."""
     fired: list[tuple[int, RedFlagRule]] = [
         (_URGENCY[rule.urgency], rule)
-        for rule in kb.red_flags
+        for rule in kb.red_flags_worth_asking(record.facts)
         if not _out_of_population(rule, record, kb) and rule.condition.evaluate(record.facts)
     ]
     fired.sort(key=lambda pair: (pair[0], pair[1].id))

@@ -180,6 +180,22 @@ class KnowledgeBase:
         )
 
     @cached_property
+    def _red_flags_by_trigger(self) -> tuple[Mapping[str, tuple[int, ...]], tuple[int, ...]]:
+        """Places of the rules by each of their triggers, and those that have none."""
+        found: dict[str, list[int]] = {}
+        for place, rule in enumerate(self.red_flags):
+            for trigger in rule.condition.triggers or ():
+                found.setdefault(trigger, []).append(place)
+        always = tuple(place for place, rule in enumerate(self.red_flags) if rule.condition.triggers is None)
+        return {trigger: tuple(places) for trigger, places in found.items()}, always
+
+    def red_flags_worth_asking(self, facts: conditions.Facts) -> list[RedFlagRule]:
+        """The rules that these facts can make true, in their order: some thirty of a thousand."""
+        by_trigger, always = self._red_flags_by_trigger
+        places = set(always).union(*(by_trigger.get(told, ()) for told in facts.told()))
+        return [self.red_flags[place] for place in sorted(places)]
+
+    @cached_property
     def by_category(self) -> Mapping[str, tuple[str, ...]]:
         """Three-character ICD-10 category to the ids of the entries that carry it, default code first."""
         found: dict[str, list[str]] = {}

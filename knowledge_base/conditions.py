@@ -48,6 +48,10 @@ class Facts:
     pregnancy_weeks: float | None = None
     pregnant: bool = False
 
+    def told(self) -> set[str]:
+        """The findings and measurements that the record states: what can make a condition with `triggers` true."""
+        return self.present | {name for name, values in self.measurements.items() if values}
+
     def number(self, name: str) -> tuple[float, ...]:
         """The known values of a measurement or demographic number."""
         if name == "pregnancy_weeks":
@@ -61,7 +65,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A parsed condition: evaluate on facts, or ask what it names."""
+    """A parsed condition: evaluate on facts, or ask what it names.
+
+    `triggers` are findings and measurements without any of which it cannot be true; None where it may be true without.
+    """
 
     text: str
     evaluate: Callable[[Facts], bool]
@@ -69,6 +76,7 @@ class Condition:
     measurements: frozenset[str]
     medicines: frozenset[str]
     diseases: frozenset[str]
+    triggers: frozenset[str] | None
 
 
 class ConditionError(ValueError):
@@ -188,5 +196,27 @@ def parse(
 
     evaluate = boolean(tree)
     return Condition(
-        text, evaluate, frozenset(used["finding"]), frozenset(used["measurement"]), frozenset(used["medicine"]), frozenset(used["disease"])
+        text,
+        evaluate,
+        frozenset(used["finding"]),
+        frozenset(used["measurement"]),
+        frozenset(used["medicine"]),
+        frozenset(used["disease"]),
+        _triggers(tree),
     )
+
+
+def _triggers(node: ast.expr) -> frozenset[str] | None:
+    """Of a conjunction the smallest set of its parts, of a disjunction all of them together; denials and demographics give none."""
+    if isinstance(node, ast.BoolOp):
+        parts = [_triggers(value) for value in node.values]
+        if isinstance(node.op, ast.And):
+            return min((part for part in parts if part is not None), key=len, default=None)
+        return None if None in parts else frozenset().union(*(part for part in parts if part is not None))
+    if isinstance(node, ast.Name):
+        return None if node.id == "pregnant" else frozenset({node.id})
+    if isinstance(node, ast.Compare):
+        sides = [node.left, *node.comparators]
+        measured = [side.id for side in sides if isinstance(side, ast.Name) and (side.id in NAMES or side.id in CONTEXTUAL)]
+        return frozenset(measured[:1]) or None
+    return None

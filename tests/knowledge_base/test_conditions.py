@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from knowledge_base.compiled import KnowledgeBase
 from knowledge_base.conditions import ConditionError, Facts, parse
 
 KNOWN = {"fever", "cough", "chest_pain"}
@@ -63,3 +64,42 @@ def test_meaning(text: str, facts: Facts, expected: bool) -> None:
 def test_refuses_unknown_names_and_constructs(text: str) -> None:
     with pytest.raises(ConditionError):
         evaluate(text, Facts())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("fever and (cough or chest_pain)", {"fever"}),
+        ("fever or temperature >= 38", {"fever", "temperature"}),
+        ("fever or history(cough)", None),
+        ("not fever and cough", {"cough"}),
+        ("pregnant and absent(fever)", None),
+        ("age_years < 3", None),
+    ],
+)
+def test_triggers(text: str, expected: set[str] | None) -> None:
+    assert parse(text, findings=KNOWN.__contains__).triggers == expected
+
+
+def test_no_red_flag_fires_without_its_triggers(kb: KnowledgeBase) -> None:
+    """All else that a rule may ask is granted, at several ages: without its triggers it must stay silent."""
+    asked = 0
+    for rule in kb.red_flags:
+        condition = rule.condition
+        if condition.triggers is None:
+            continue
+        others = set(condition.findings) - condition.triggers
+        for years in (0.01, 0.5, 5, 30, 80):
+            facts = Facts(
+                present=others,
+                absent=set(condition.findings),
+                possible=set(condition.findings),
+                family=set(condition.findings),
+                measurements={name: (0.0, 20.0, 1e6) for name in condition.measurements - condition.triggers},
+                age_days=years * 365.25,
+                pregnancy_weeks=30,
+                sex="female",
+            )
+            assert not condition.evaluate(facts), rule.id
+            asked += 1
+    assert asked > 4000
