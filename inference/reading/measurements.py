@@ -111,6 +111,9 @@ _TAKEN = re.compile(
     r"(?:量|测)(?:了|得|的|出来?|起来?|到|着|过)?(?:一下|一哈|下|[两三几]次|一次)?(?:了|是|有|为|都|才|到|竟)?[\s:，]{0,2}$|一(?:量|测)[\s:，]{0,2}$"
 )
 """量了212/118: a pair that was taken can only be the pressure."""
+_CLAUSE_OPENS = re.compile(r"(?:^|[，,。；;、\n]\s?)$")
+_HIGH_ALONE = 140
+"""230/130，头痛: a clause of nothing but a pair so high is a pressure, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -698,7 +701,9 @@ class MeasurementGrammar:
             series = any(item.name == "diastolic_bp" for item in near) and not _SENTENCE_END.search(scan.text, near[-1].end, quantity.start)
             run = {item.name for item in near} & {"temperature", "heart_rate", "respiratory_rate", "systolic_bp"}
             taken = _TAKEN.search(scan.text, max(0, quantity.start - 14), quantity.start) is not None
-            taken = taken and _CLAUSE_ENDS.match(scan.masked, quantity.second.tail) is not None
+            closed = _CLAUSE_ENDS.match(scan.masked, quantity.second.tail) is not None
+            high_alone = closed and top >= _HIGH_ALONE and _CLAUSE_OPENS.search(scan.masked, 0, quantity.start) is not None
+            taken = (taken and closed) or high_alone
             if quantity.unit in ("mmHg", "kPa") or (
                 quantity.unit is None and not quantity.foreign and (taken or len(run) >= 2 or series) and _can_be_pressure(top, low)
             ):

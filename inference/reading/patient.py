@@ -16,6 +16,8 @@ _YEAR = 365.25
 _FERTILE_YEARS = (11, 56)
 _MISSED_DAYS = (20, 300)
 """Days without a period that a pregnancy can last."""
+_LEAST_GESTATION = 22
+"""Weeks from which a child can be born alive."""
 
 
 class PatientReader:
@@ -41,6 +43,11 @@ class PatientReader:
             rf"(?P<unit>个月|月|周|个?星期|个?礼拜|天|日|个?小时|个?钟头|h(?![a-z]))(?:龄|大)?(?!前)(?(born)|(?!\s?{lists.any_of('idle_after')}))"
             rf"|(?<![\d.孕狗猫])(?<!狗崽)(?<!猫崽)(?P<count2>\d{{1,3}}|[{CHINESE}]{{1,3}}|半)\s?(?:多)?\s?(?P<unit2>个月|月|周|天|日)(?:龄|大(?!便|小|汗|约|概)|男婴|女婴|婴儿)"
         )
+        self._age_heading = re.compile(rf"(?:(?P<days>日龄)|月龄)\s?[:为]?\s?(\d{{1,2}})(?!\d|\s?[./天日周个月])")
+        self._addressed = re.compile(
+            rf"^(?:[^，,。；;\n]{{0,4}}?){lists.any_of('elder')}[，,]?\s?(\d{{2}})(?=\s?(?:$|[，,。；;、\s]))"
+        )
+        self._newborn = lists.compiled("newborn")
         self._no_age_after = re.compile(rf"\s?{lists.any_of('no_age_after')}")
         self._male, self._female = lists.compiled("male"), lists.compiled("female")
         self._pregnant = lists.compiled("pregnant")
@@ -60,7 +67,8 @@ class PatientReader:
         carried = self._lifetimes.pregnancy_months(own)
         age = given.age.days if given.age is not None else self._age_days(blank(own, carried))
         weeks = given.pregnancy_weeks if given.pregnancy_weeks is not None else gestation
-        infant = age is not None and age < 10 * 365
+        newborn = self._newborn.search(own) is not None and not self._lifetimes.is_of_mother(own)
+        infant = newborn if age is None else age < 10 * 365
         sex: str = given.sex
         if sex == "unknown":
             sex = self._sex(own)
@@ -96,10 +104,10 @@ class PatientReader:
         return round(days / 7, 1) if _MISSED_DAYS[0] <= days <= _MISSED_DAYS[1] else None
 
     def _age_days(self, text: str) -> float | None:
-        for pattern in (self._years, self._labelled, self._infant, self._after_sex):
+        for pattern in (self._years, self._labelled, self._age_heading, self._infant, self._after_sex, self._addressed):
             for match in pattern.finditer(text):
                 mothers = pattern is self._infant and not match["born"] and self._lifetimes.is_of_mother(text)
-                if mothers or self._no_age_after.match(text, match.end()):
+                if mothers or (pattern is self._infant and _is_gestation(match)) or self._no_age_after.match(text, match.end()):
                     continue
                 days = self._age_of(pattern, match)
                 if days is not None and days <= 125 * _YEAR:
@@ -115,6 +123,8 @@ class PatientReader:
             count, unit = (match["count"], match["unit"]) if match["count"] else (match["count2"], match["unit2"])
             value = number(count)
             return None if value is None else value * DAYS[unit]
+        if pattern is self._age_heading:
+            return float(match[2]) * DAYS["天" if match["days"] else "月"]
         if pattern is self._years and match[4]:
             token: str | None = match[4] + match[5]
         else:
@@ -128,6 +138,12 @@ class PatientReader:
             months = number(match[3]) if match[3] else None
             days += (months or 0.0) * DAYS["月"]
         return days
+
+
+def _is_gestation(match: re.Match[str]) -> bool:
+    """Whether the weeks before 男婴 or 女婴 are those at birth (早产35周女婴), not an age."""
+    value = number(match["count2"]) if match["count2"] else None
+    return value is not None and match["unit2"] == "周" and value >= _LEAST_GESTATION
 
 
 def _may_be_pregnant(age_days: float | None) -> bool:

@@ -15,8 +15,11 @@ _CLOSED_HISTORY = re.compile("(?<=史)[，,]")
 _A_REMARK = 14
 _A_REMARK_OF_NOW = 9
 _SURNAME = "[一-鿿](?<![其他她我你您咱俺患病])[大老小]?"
-_AGED = re.compile(r"\s?[，,]?\s?(?:[男女][，,\s]{1,2})?\d{1,3}\s?岁")
+_AGED = re.compile(r"\s?[，,]?\s?(?:[男女][，,\s]{1,2})?(?:\d{1,3}\s?岁|\d{2}(?=\s?[，,。；;、]))")
 """张大妈，68岁: a surname, an address and an age name the patient."""
+_ILL_ELDER = re.compile(r"(?!.*(?:隔壁|同村|邻|[他她]))[一-鿿]{2,6}大[妈爷娘叔]")
+_SPOKEN = ("我", "俺", "咱", "老", "爹", "娘")
+_BLOOD_GROUP = re.compile(r"(?:血型)?[:为是]?\s?(?:rh|[abo]{1,2}型?)[^，,。；;\n]{0,6}[，,]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,11 @@ class SubjectFinder:
         before, word = text[: first[0]], text[first[0] : first[1]]
         by_age = self._after_age.fullmatch(before) is not None
         now = by_age or self._now.match(text, first[1]) is not None
-        by_name = by_age or (self._by_surname.fullmatch(before) is not None and (now or _AGED.match(text, first[1]) is not None))
+        aged = _AGED.match(text, first[1]) is not None
+        by_name = by_age or (self._by_surname.fullmatch(before) is not None and (now or aged))
+        # 俺爹78，喘得躺不平; 房颤大妈，突然说不出话
+        by_name = by_name or (aged and word.startswith(_SPOKEN) and self._opening.fullmatch(before) is not None)
+        by_name = by_name or (now and _ILL_ELDER.fullmatch(before + word) is not None)
         if not (by_name or self._opening.fullmatch(before)) or self._old_or_shared.match(text, first[1]) is not None:
             return marks
         others = [mark for mark in marks if text[mark[0] : mark[1]] != word]
@@ -140,6 +147,10 @@ class SubjectFinder:
     def _close(self, text: str, current: tuple[int, int, str], end: int) -> Subject:
         start, cue_end, kind = current
         back = self._return.search(text, cue_end, end)
+        grouped = _BLOOD_GROUP.match(text, cue_end, end)
+        if grouped:
+            # 妈妈O型，皮肤黄到手心: no more is said of her than her group
+            return Subject(start, grouped.end() - 1, kind, start, cue_end)
         if kind == "other_person" or text[start:cue_end] in self._children:
             # 丈夫有淋病，她…: a pronoun after a person who is no kin, or a child, is the patient
             pronoun = self._pronoun.search(text, cue_end, end)
