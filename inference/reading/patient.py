@@ -43,10 +43,8 @@ class PatientReader:
             rf"(?P<unit>个月|月|周|个?星期|个?礼拜|天|日|个?小时|个?钟头|h(?![a-z]))(?:龄|大)?(?!前)(?(born)|(?!\s?{lists.any_of('idle_after')}))"
             rf"|(?<![\d.孕狗猫])(?<!狗崽)(?<!猫崽)(?P<count2>\d{{1,3}}|[{CHINESE}]{{1,3}}|半)\s?(?:多)?\s?(?P<unit2>个月|月|周|天|日)(?:龄|大(?!便|小|汗|约|概)|男婴|女婴|婴儿)"
         )
-        self._age_heading = re.compile(rf"(?:(?P<days>日龄)|月龄)\s?[:为]?\s?(\d{{1,2}})(?!\d|\s?[./天日周个月])")
-        self._addressed = re.compile(
-            rf"^(?:[^，,。；;\n]{{0,4}}?){lists.any_of('elder')}[，,]?\s?(\d{{2}})(?=\s?(?:$|[，,。；;、\s]))"
-        )
+        self._age_heading = re.compile(r"(?:(?P<days>日龄)|月龄)\s?[:为]?\s?(\d{1,2})(?!\d|\s?[./天日周个月])")
+        self._addressed = re.compile(rf"^(?:[^，,。；;\n]{{0,4}}?){lists.any_of('elder')}[，,]?\s?(\d{{2}})(?=\s?(?:$|[，,。；;、\s]))")
         self._newborn = lists.compiled("newborn")
         self._no_age_after = re.compile(rf"\s?{lists.any_of('no_age_after')}")
         self._male, self._female = lists.compiled("male"), lists.compiled("female")
