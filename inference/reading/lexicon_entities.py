@@ -178,6 +178,12 @@ class LexiconReader:
                 if behind is not None and behind[0] > end:
                     position += 1
                     continue
+            if text.startswith("没有", position) and position + 2 < length:
+                # 没有呼吸|困难, 没有意识|障碍, 没有尿|痛: the same for the negator of two letters
+                behind = longest(text, position + 2)
+                if behind is not None and behind[0] > end:
+                    position += 2
+                    continue
             if named and not self._is_part(text, position, end, named) and not _is_unit(text, written, position, end):
                 found.append(Match(position, end, named))
             position = end
