@@ -135,6 +135,11 @@ def _is_unit(text: str, written: str | None, start: int, end: int) -> bool:
     return written is None or not written[start:end].isupper()
 
 
+def _is_half_of_denial(text: str, start: int) -> bool:
+    """Whether a name 有糖尿病 begins within 没有: the denial's word is no part of it."""
+    return start > 0 and text.startswith("没有", start - 1)
+
+
 class LexiconReader:
     """Finds the names of the knowledge base in folded text.
 
@@ -158,7 +163,7 @@ class LexiconReader:
             text: the folded text.
             written: the same text with its capitals; without it short Latin abbreviations are not found.
         """
-        found = [Match(start, end, named) for start, end, named in self._behind.find(text)]
+        found = [Match(start, end, named) for start, end, named in self._behind.find(text) if not _is_half_of_denial(text, start)]
         found += self._plain(text, written)
         return sorted(found, key=lambda match: (match.start, match.end))
 
@@ -172,6 +177,9 @@ class LexiconReader:
                 position += 1
                 continue
             end, named = hit
+            if _is_half_of_denial(text, position):
+                position += 1
+                continue
             if text[position] in _NEGATORS and position + 1 < length:
                 # 无尿|频: the negator belongs to the longer name behind it
                 behind = longest(text, position + 1)
