@@ -451,11 +451,12 @@ class AssertionRules:
         low, _ = self._sentence(page, mention.start)
         low = max(low, mention.start - _SEARCH_LIMIT)
         hits: list[_Found] = []
-        index = bisect_right(page.forward_ends, mention.start) - 1
+        # 否认近期|手术 before the finding 近期手术: a cue may end within the mention, not begin there
+        index = bisect_right(page.forward_ends, mention.end) - 1
         while index >= 0 and page.forward[index].start >= low:
             found = page.forward[index]
             index -= 1
-            if self._reaches_forward(page, found, mention):
+            if found.start < mention.start and self._reaches_forward(page, found, mention):
                 hits.append(found)
         return hits
 

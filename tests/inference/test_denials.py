@@ -1,0 +1,44 @@
+"""What a record denies is no finding, whatever longer name the words of denial run into."""
+
+from __future__ import annotations
+
+import pytest
+
+from data_contracts.record import Record
+from inference.facts import facts_of
+from inference.reading.reader import Reader
+from knowledge_base.compiled import KnowledgeBase
+
+
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [
+        ("没有糖尿病病史", "diabetes_history"),
+        ("没有糖尿病，吃饭好", "diabetes_history"),
+        ("否认近期手术", "recent_surgery"),
+        ("否认近期感冒", "respiratory_infection_recent"),
+        ("没有意识障碍", "impaired_consciousness"),
+        ("没有呼吸困难", "dyspnoea"),
+        ("没有尿痛", "dysuria"),
+        ("没有胎动减少", "decreased_fetal_movement"),
+    ],
+)
+def test_denied(rule_reader: Reader, kb: KnowledgeBase, text: str, finding: str) -> None:
+    facts = facts_of(rule_reader.read([Record.model_validate({"id": "a", "patient": {}, "text": text})])[0], kb).facts
+    assert finding in facts.absent
+    assert not facts.present
+
+
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [
+        ("老人摔倒后没有意识", "impaired_consciousness"),
+        ("从昨晚到现在没有尿", "anuria"),
+        ("孕36周，没有胎动一天", "decreased_fetal_movement"),
+        ("走几步就没有力气", "fatigue"),
+        ("近期手术后发热", "recent_surgery"),
+        ("患者有糖尿病好多年", "diabetes_history"),
+    ],
+)
+def test_a_lack_that_is_itself_the_finding(rule_reader: Reader, kb: KnowledgeBase, text: str, finding: str) -> None:
+    assert finding in facts_of(rule_reader.read([Record.model_validate({"id": "a", "patient": {}, "text": text})])[0], kb).facts.present
