@@ -8,12 +8,16 @@ import time
 from collections import Counter
 
 from data_contracts.record import Record
+from inference.facts import facts_of
+from inference.flagging import red_flags
 from inference.knowledge.rule_examples import examples, holds
 from inference.reading.reader import Reader
 from knowledge_base.build import COMPILED, ROOT, Content
 from knowledge_base.compiled import KnowledgeBase, load
 
-CASES, PRESENTATIONS = (sorted((ROOT / folder).glob("*.jsonl")) for folder in ("cases", "presentations"))
+CASES, PRESENTATIONS, ADMISSIONS, CALM_VISITS = (
+    sorted((ROOT / folder).glob("*.jsonl")) for folder in ("cases", "presentations", "admissions", "calm_visits")
+)
 
 
 def test_content_has_no_errors() -> None:
@@ -101,3 +105,25 @@ def test_every_entry_has_presentations(kb: KnowledgeBase) -> None:
     counts = Counter(row["disease"] for row in presentations())
     assert [target for target in (*kb.diseases, *kb.thin) if counts[target] < 3] == []
     assert [d.id for d in kb.diseases.values() if d.must_not_miss and counts[d.id] < 4] == []
+
+
+def test_admissions_are_whole_records_of_known_entries(kb: KnowledgeBase) -> None:
+    rows = [json.loads(line) for path in ADMISSIONS for line in path.read_text(encoding="utf-8").splitlines()]
+    known = {*kb.diseases, *(f"icd10:{category}" for category in kb.by_category)}
+    assert rows
+    assert [row["gold"] for row in rows if not 1 <= len(row["gold"]) <= 6 or len(set(row["gold"])) < len(row["gold"])] == []
+    assert {entry for row in rows for entry in (*row["gold"], *row["differential"])} - known == set()
+    assert [
+        row["gold"]
+        for row in rows
+        if not {"主诉", "现病史", "查体"} <= set(row["sections"]) or sum(map(len, row["sections"].values())) < 300
+    ] == []
+
+
+def test_calm_visits_raise_no_flag_at_once(kb: KnowledgeBase, rule_reader: Reader) -> None:
+    texts = [json.loads(line)["text"] for path in CALM_VISITS for line in path.read_text(encoding="utf-8").splitlines()]
+    readings = rule_reader.read([Record(id=str(place), text=text) for place, text in enumerate(texts)])
+    flags = {text: red_flags(facts_of(reading, kb), kb) for text, reading in zip(texts, readings, strict=True)}
+    assert len(flags) == len(texts)
+    assert [text for text, found in flags.items() if any(flag.urgency == "immediate" for flag in found)] == []
+    assert sum(bool(found) for found in flags.values()) / len(flags) <= 0.03
