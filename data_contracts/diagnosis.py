@@ -43,7 +43,7 @@ class Candidate(Contract):
 
 
 class RedFlag(Contract):
-    """A rule that fired: safety outside the model."""
+    """A rule that fired, safety outside the model; or, where none did, the reading of the whole record (rule `taught_danger`)."""
 
     id: str
     rule: str

@@ -81,6 +81,8 @@ class PartScores:
     mentions: Mapping[int, str]
     findings: int
     characters: int
+    danger: float
+    """Probability that the record tells of something that must not be missed; zero where nothing was taught."""
 
 
 def pool(scores: PartScores, *, size: int = 40) -> npt.NDArray[np.int64]:
@@ -208,6 +210,7 @@ class Fusion:
         self.long_slope = float(sealed["calibration"].get("long_slope", 0.0))
         self.long_offset = float(sealed["calibration"].get("long_offset", 0.0))
         self.abstain_below = float(sealed.get("abstain_below", 0.0))
+        self.danger_from = float(sealed.get("danger_from", 1.0))
         self.review: Mapping[str, float] = sealed.get("review", {})
         """Thresholds of the review, tuned on complete records."""
         self.options: Mapping[str, float] = sealed.get("options", {"fused": 0.5, "name": 1.0, "semantic": 0.5})

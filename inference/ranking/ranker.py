@@ -18,6 +18,7 @@ from inference.ranking.broad_names import BALANCES, covering, entries_of, log_sh
 from inference.ranking.broad_names import read as read_balances
 from inference.ranking.classes import CLASSES, divided, marks_of, words_of
 from inference.ranking.classes import read as read_classes
+from inference.ranking.danger import SUSPECTS, danger_flag
 from inference.ranking.fusion import Fusion, PartScores, features, pool, unfitted
 from inference.ranking.lexical import LEXICAL, Lexical
 from inference.ranking.names import NameIndex
@@ -96,14 +97,13 @@ class Ranker:
         columns = [self.probabilistic.column[f] for f in record.facts.present if f in self.probabilistic.column]
         denied = [self.probabilistic.column[f] for f in record.facts.absent if f in self.probabilistic.column]
         key = self.probabilistic.p >= 0.3
+        taught = self.taught.score(vector, record.facts.present, record.facts.absent) if self.taught and vector is not None else None
         scores = PartScores(
             semantic=semantic,
             probabilistic=probabilistic,
             votes=votes,
             lexical=self.lexical.score(text) if self.lexical is not None else np.zeros(len(self.targets)),
-            taught=self.taught.score(vector, record.facts.present, record.facts.absent)
-            if self.taught is not None and vector is not None
-            else np.zeros(len(self.targets)),
+            taught=taught.likely if taught else np.zeros(len(self.targets)),
             conflicts=self.probabilistic.conflicts(record),
             must_not_miss=self.must_not_miss,
             impossible=self.probabilistic.impossible(record),
@@ -113,6 +113,7 @@ class Ranker:
             mentions={self.index[d]: a for d, a in record.mentioned.items() if d in self.index},
             findings=len(record.stated & record.facts.present),
             characters=sum(len(text) for text in reading.section_texts.values()),
+            danger=taught.danger if taught else 0.0,
         )
         return scores, vector
 
@@ -222,6 +223,7 @@ class Ranker:
             (self.targets[t], float(p)) for t, p in zip(ranked.targets[:top_k].tolist(), ranked.probabilities[:top_k].tolist(), strict=True)
         ]
         shown = tuple(self._candidate(target, p, record, ranked if explain else None, i) for i, (target, p) in enumerate(top))
+        flags = flags or self.danger_flags(ranked)
         urgent = any(flag.urgency == "immediate" for flag in flags)
         steps = next_steps(top, record, self.probabilistic, self.kb, reading.record.encounter.facility, urgent=urgent)
         reason = self._too_little(reading, ranked)
@@ -245,6 +247,16 @@ class Ranker:
             notifiable=tuple(self._notifiable(top)),
             versions=versions,
         )
+
+    def danger_flags(self, ranked: Ranked) -> tuple[RedFlag, ...]:
+        """The one flag of a record on which no rule fires and that reads dangerous as a whole; mostly none."""
+        if ranked.scores.danger < self.fusion.danger_from or not _informative(ranked.record):
+            return ()
+        dangerous = [i for i, t in enumerate(ranked.targets.tolist()) if t < len(self.must_not_miss) and self.must_not_miss[t]][:SUSPECTS]
+        suspects = [
+            self._candidate(self.targets[int(ranked.targets[i])], float(ranked.probabilities[i]), ranked.record, None, i) for i in dangerous
+        ]
+        return (danger_flag(suspects),) if suspects else ()
 
     def _too_little(self, reading: Reading, ranked: Ranked) -> str | None:
         """Why no ranking is stood behind, or None."""

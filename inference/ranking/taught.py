@@ -3,6 +3,7 @@
 The bi-encoder places a record near what entries say of themselves; what cases, presentations and vignettes say of them is learned
 here, in a minute of one core and without touching the encoder. Findings enter as stated or denied, which a sentence vector does not
 feel. An entry that was added later has no row of its own: it is judged by its views' vectors, on the scale of the taught rows.
+One further row tells danger: how much the record reads like those whose disease must not be missed, whichever it is.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class TaughtNetwork:
         outer: (dimension, hidden); outer_bias: (dimension,).
         ids: entries, full or thin, in the order of the rows.
         rows: (entries, dimension); bias: (entries,).
+        danger: (dimension + 1,): the row of danger on the moved vector, its bias last.
     """
 
     inner: Array
@@ -55,6 +57,7 @@ class TaughtNetwork:
     ids: tuple[str, ...]
     rows: Array
     bias: Array
+    danger: Array
 
     def moved(self, vectors: Array, added: Array | float = 0.0) -> Array:
         """Unit vectors (n, dimension) where the rows expect them; `added` (n, hidden) is what the findings add to the layer."""
@@ -63,8 +66,16 @@ class TaughtNetwork:
         return np.asarray(out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9), dtype=np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class TaughtScores:
+    """What the network says of a record: log-probabilities (targets,), and the probability of danger."""
+
+    likely: Vector
+    danger: float
+
+
 class Taught:
-    """Log-probabilities of every target (full entries, then thin ones) for a record's vector."""
+    """Log-probabilities of every target (full entries, then thin ones) and of danger, for a record's vector."""
 
     def __init__(self, network: TaughtNetwork, targets: Sequence[str], views: Array, starts: npt.NDArray[np.int64]) -> None:
         """`views` (n, dimension) are all targets' view vectors in order, `starts` each target's first."""
@@ -84,13 +95,15 @@ class Taught:
             self.rows[place] = size * own / max(float(np.linalg.norm(own)), 1e-9)
             self.bias[place] = level
 
-    def score(self, vector: Array, present: Iterable[str] = (), absent: Iterable[str] = ()) -> Vector:
-        """Log-probabilities (targets,) of a record: its unit vector, the findings it states and those it denies."""
+    def score(self, vector: Array, present: Iterable[str] = (), absent: Iterable[str] = ()) -> TaughtScores:
+        """Scores of a record: its unit vector, the findings it states and those it denies."""
         places = [self.marks[finding] for finding in said(present, absent) if finding in self.marks]
         added = self.network.marks[places].sum(axis=0)[None] / max(len(places), 1) ** 0.5
-        logits = (self.rows @ self.network.moved(vector[None], added)[0] + self.bias).astype(np.float64)
+        moved = self.network.moved(vector[None], added)[0]
+        logits = (self.rows @ moved + self.bias).astype(np.float64)
         top = logits.max()
-        return np.asarray(logits - top - np.log(np.exp(logits - top).sum()))
+        danger = float(moved @ self.network.danger[:-1] + self.network.danger[-1])
+        return TaughtScores(np.asarray(logits - top - np.log(np.exp(logits - top).sum())), 1.0 / (1.0 + np.exp(-danger)))
 
 
 def write(path: Path, network: TaughtNetwork) -> None:
@@ -99,6 +112,7 @@ def write(path: Path, network: TaughtNetwork) -> None:
         "ids": np.array(network.ids, dtype=np.str_),
         "findings": np.array(network.findings, dtype=np.str_),
         "bias": network.bias.astype(np.float32),
+        "danger": network.danger.astype(np.float32),
         **{name: getattr(network, name).astype(np.float16) for name in ("inner", "inner_bias", "outer", "outer_bias")},
     }
     for name in ("rows", "marks"):
@@ -110,6 +124,6 @@ def write(path: Path, network: TaughtNetwork) -> None:
 def read(path: Path) -> TaughtNetwork:
     """What `write` wrote."""
     with np.load(path, allow_pickle=False) as data:
-        layer = {name: data[name].astype(np.float32) for name in ("inner", "inner_bias", "outer", "outer_bias", "bias")}
+        layer = {name: data[name].astype(np.float32) for name in ("inner", "inner_bias", "outer", "outer_bias", "bias", "danger")}
         scaled = {name: data[name].astype(np.float32) / 127.0 * data[f"{name}_tops"][:, None] for name in ("rows", "marks")}
         return TaughtNetwork(ids=tuple(data["ids"].tolist()), findings=tuple(data["findings"].tolist()), **layer, **scaled)

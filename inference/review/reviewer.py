@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from data_contracts.diagnosis import Versions
+from data_contracts.diagnosis import RedFlag, Versions
 from data_contracts.review import Alert, Review
 from data_contracts.spans import DiseaseRef, Evidence
 from inference.facts import RecordFacts, facts_of
@@ -75,8 +75,11 @@ class Reviewer:
             missed += self._model(ranked, record, coverage)
         else:
             missed = self._weighed(missed, self.candidates(reading, ranked), coverage, len(reading.record.diagnoses), self.omissions)
+        flags = self.flags(record)
+        if not flags and not reading.record.diagnoses:
+            flags = [self._flag_alert(flag, "model:ranker") for flag in self.ranker.danger_flags(ranked)]
         alerts = [
-            *self.flags(record),
+            *flags,
             *missed,
             *self._doubtful(ranked, record, coverage),
             *self._incomplete(reading),
@@ -112,19 +115,19 @@ class Reviewer:
         return None
 
     def flags(self, record: RecordFacts) -> list[Alert]:
-        """The red flags of one record as alerts."""
-        return [
-            Alert(
-                id=f"alert:red_flag:{flag.rule}",
-                kind="red_flag",
-                severity=_FLAG_SEVERITY[flag.urgency],  # type: ignore[arg-type]
-                disease=self._ref(flag.diseases[0]),
-                message=flag.message,
-                evidence=flag.evidence,
-                source=f"rule:{flag.rule}",
-            )
-            for flag in one_for_each_disease(red_flags(record, self.kb))
-        ]
+        """The red flags of one record's rules as alerts."""
+        return [self._flag_alert(flag, f"rule:{flag.rule}") for flag in one_for_each_disease(red_flags(record, self.kb))]
+
+    def _flag_alert(self, flag: RedFlag, source: str) -> Alert:
+        return Alert(
+            id=f"alert:red_flag:{flag.rule}",
+            kind="red_flag",
+            severity=_FLAG_SEVERITY[flag.urgency],  # type: ignore[arg-type]
+            disease=self._ref(flag.diseases[0]),
+            message=flag.message,
+            evidence=flag.evidence,
+            source=source,
+        )
 
     def _values(self, record: RecordFacts, coverage: Coverage) -> list[Alert]:
         """Abnormal measurements that no entered diagnosis explains."""

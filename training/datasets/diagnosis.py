@@ -20,7 +20,8 @@ from inference.ranking.names import NameIndex, normalise_name
 from knowledge_base.build import ROOT
 from knowledge_base.compiled import KnowledgeBase
 
-CASES, PRESENTATIONS = ROOT / "cases", ROOT / "presentations"
+CASES, PRESENTATIONS, ADMISSIONS, CALM_VISITS = (ROOT / name for name in ("cases", "presentations", "admissions", "calm_visits"))
+_SECTIONS = ("主诉", "现病史", "既往史", "个人史", "婚育史", "月经史", "家族史", "体格检查", "查体", "专科检查", "入院情况", "辅助检查")
 _AGE_BAND = re.compile(r"(\d+)\+")
 
 
@@ -94,6 +95,32 @@ def presentations(kb: KnowledgeBase) -> list[Example]:
     return [example for example in found if example.labels[0] in kb.diseases or example.labels[0] in kb.thin]
 
 
+def admissions(kb: KnowledgeBase) -> list[Example]:
+    """In-patient admission records with all their final diagnoses, the main one first: for training alone, so none is held out."""
+    found = []
+    for path in sorted(ADMISSIONS.glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            sections = {k: v for k, v in row["sections"].items() if k in _SECTIONS and v.strip()}
+            ident = f"admission-{hashlib.sha256(json.dumps(sections, ensure_ascii=False).encode()).hexdigest()[:12]}"
+            labels = tuple(entry for entry in row["gold"] if entry in kb.diseases or entry[len("icd10:") :] in kb.by_category)
+            if labels:
+                record = _record(ident, sections=sections, patient=_patient(row["sex"], row["age"]))
+                found.append(Example(ident, "admission", record, labels, ident))
+    return found
+
+
+def calm_visits() -> list[Example]:
+    """Short records of visits in which nothing is dangerous, without a disease: what the reading of danger learns calm from."""
+    found = []
+    for path in sorted(CALM_VISITS.glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            text = json.loads(line)["text"]
+            ident = f"calm-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+            found.append(Example(ident, "calm", _record(ident, text=text), (), ident))
+    return found
+
+
 def gold_codes(folder: Path) -> dict[tuple[str, str], tuple[str, ...]]:
     """(set, name) to its three-character categories, the best first."""
     table: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -133,9 +160,6 @@ def _patient(sex: Any, age: Any) -> dict[str, Any]:
     if isinstance(age, str) and re.fullmatch(r"\d+(\.\d+)?(岁|月|个月|天)?", age.strip()):
         patient["age"] = age.strip()
     return patient
-
-
-_SECTIONS = ("主诉", "现病史", "既往史", "个人史", "婚育史", "月经史", "家族史", "体格检查", "查体", "专科检查", "入院情况", "辅助检查")
 
 
 def _record(
@@ -357,8 +381,8 @@ def encyclopaedia(folder: Path) -> list[tuple[str, tuple[str, ...], tuple[str, .
 
 
 def training(kb: KnowledgeBase) -> list[Example]:
-    """All labelled training records: authored (train) and presentations, synthesised apart, and the corpora's train parts if any."""
-    found = authored(kb, "train") + presentations(kb)
+    """All labelled training records: what was authored, synthesised cases apart, and the corpora's train parts if any."""
+    found = authored(kb, "train") + presentations(kb) + admissions(kb) + calm_visits()
     folder = corpora()
     if folder is not None:
         found += (

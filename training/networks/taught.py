@@ -1,4 +1,4 @@
-"""The torch side of `inference.ranking.taught`: a residual layer over a record's unit vector and findings, then one row an entry."""
+"""The torch side of `inference.ranking.taught`: a residual layer over a record's unit vector and findings, then one row an entry and one of danger."""
 
 from __future__ import annotations
 
@@ -32,18 +32,21 @@ class TaughtModule(nn.Module):
         nn.init.zeros_(self.outer.bias)
         self.rows = nn.Parameter(prototypes.clone())
         self.bias = nn.Parameter(torch.zeros(entries))
+        self.danger = nn.Linear(dimension, 1)
+        nn.init.zeros_(self.danger.weight)
+        nn.init.zeros_(self.danger.bias)
         self.scale = nn.Parameter(torch.tensor(scale).log())
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, vectors: Tensor, findings: Sequence[Sequence[int]]) -> Tensor:
-        """(batch, dimension) unit vectors and each record's marks to (batch, entries) logits."""
+    def forward(self, vectors: Tensor, findings: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """(batch, dimension) unit vectors and each record's marks to logits: (batch, entries), and of danger (batch,)."""
         given = self.dropout(vectors)
         flat = torch.tensor([mark for marks in findings for mark in marks], dtype=torch.long)
         lengths = torch.tensor([len(marks) for marks in findings])
         added = self.marks(flat, torch.cumsum(lengths, 0) - lengths) / lengths.clamp(min=1).sqrt()[:, None]
         hidden = self.dropout(nn.functional.gelu(self.inner(given) + added, approximate="tanh"))
         moved = nn.functional.normalize(given + self.outer(hidden), dim=1)
-        return self.scale.exp() * (moved @ self.rows.T) + self.bias
+        return self.scale.exp() * (moved @ self.rows.T) + self.bias, self.scale.exp() * self.danger(moved).squeeze(1)
 
     def sealed(self, ids: tuple[str, ...], findings: tuple[str, ...]) -> TaughtNetwork:
         """The weights as served, the scale taken into the rows."""
@@ -58,4 +61,5 @@ class TaughtModule(nn.Module):
                 ids=ids,
                 rows=(self.scale.exp() * self.rows).numpy().copy(),
                 bias=self.bias.numpy().copy(),
+                danger=(self.scale.exp() * torch.cat([self.danger.weight[0], self.danger.bias])).numpy().copy(),
             )

@@ -2,7 +2,7 @@
 
     python -m training.stages.ranker_corpora
 
-Writes `build/training/queries.jsonl` (id, source, text, findings stated and denied, labels, options, group, split). Without `XINGLIN_CORPORA` the authored
+Writes `build/training/queries.jsonl` (id, source, text, findings stated and denied, urgency of its red flags, labels, options, group, split). Without `XINGLIN_CORPORA` the authored
 and synthesised cases alone are prepared, and the stage says so. Near-duplicates across splits fail the stage.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 
 from data_contracts.record import Record
 from inference.facts import facts_of
+from inference.flagging import red_flags
 from inference.ranking.rendering import render
 from inference.ranking.taught import said
 from inference.reading.reader import Reader
@@ -24,6 +25,8 @@ from training.datasets.diagnosis import Example, corpora, development, training
 from training.stages.synthesise import OUT as SYNTHESISED
 
 OUT = Path("build/training/queries.jsonl")
+FLAGGED = ("authored", "presentation", "admission")
+"""Sources whose red flags tell danger from calm."""
 
 
 def synthesised(path: Path = SYNTHESISED) -> list[Example]:
@@ -39,12 +42,14 @@ def render_all(examples: Sequence[Example], reader: Reader, kb: KnowledgeBase) -
     """Rendered rows of the examples; an unreadable record is an error of the stage."""
     for example in examples:
         reading = reader.read([Record.model_validate(example.record)])[0]
-        facts = facts_of(reading, kb).facts
+        read = facts_of(reading, kb)
+        flags = red_flags(read, kb) if example.source in FLAGGED else ()
         yield {
             "id": example.id,
             "source": example.source,
             "text": render(reading),
-            "findings": said(facts.present, facts.absent),
+            "findings": said(read.facts.present, read.facts.absent),
+            "urgency": flags[0].urgency if flags else None,
             "labels": list(example.labels),
             "options": list(example.options),
             "answer": example.meta.get("answer"),

@@ -22,7 +22,7 @@ from inference.engine import Engine
 from inference.facts import facts_of
 from inference.flagging import red_flags
 from inference.ranking.fusion import age_band
-from inference.ranking.ranker import Ranker
+from inference.ranking.ranker import Ranked, Ranker
 from inference.reading.types import Reading
 from inference.review.reviewer import Reviewer
 from training.datasets.diagnosis import Example, authored, class_names, development
@@ -34,9 +34,8 @@ EMERGENCIES, CALM = Path("tests/behaviour/emergencies_fresh.jsonl"), Path("tests
 OPEN = ("msdiagnosis_validation", "cmexam_vignettes_dev", "authored_dev", "authored_test")
 
 
-def shown(ranker: Ranker, reading: Reading, top: int = 10) -> tuple[list[tuple[str, str | None]], np.ndarray[Any, Any]]:
+def shown(ranker: Ranker, ranked: Ranked, top: int = 10) -> tuple[list[tuple[str, str | None]], np.ndarray[Any, Any]]:
     """The first candidates as (name, code) and their probabilities."""
-    ranked = ranker.rank(reading)
     found: list[tuple[str, str | None]] = []
     for target in ranked.targets[:top].tolist():
         ident = ranker.targets[target]
@@ -55,7 +54,7 @@ def evaluate_open(ranker: Ranker, examples: Sequence[Example], readings: Sequenc
     right = options = 0
     recalled = wanted = 0
     for example, reading in zip(examples, readings, strict=True):
-        candidates, p = shown(ranker, reading)
+        candidates, p = shown(ranker, ranker.rank(reading))
         codes = example.gold_codes or tuple(() for _ in example.gold_names)
         any_hit.add(first_hit(candidates, example.gold_names, codes))
         rank = first_hit(candidates, example.gold_names[:1], codes[:1])
@@ -123,56 +122,62 @@ def evaluate_choice(ranker: Ranker, examples: Sequence[Example], readings: Seque
 
 
 def evaluate_safety(ranker: Ranker, examples: Sequence[Example], readings: Sequence[Reading]) -> dict[str, Any]:
-    """Emergencies found (first five or red-flagged), and immediate red flags on calm records."""
-    found = emergencies = calm = calm_flagged = 0
+    """Emergencies found (first five or red-flagged), and red flags on calm records."""
+    found = emergencies = calm = calm_flagged = calm_danger = 0
     missed = []
     for example, reading in zip(examples, readings, strict=True):
         main = ranker.kb.diseases[example.labels[0]]
         record = facts_of(reading, ranker.kb)
-        flags = red_flags(record, ranker.kb)
+        ranked = ranker.rank(reading, record)
+        flags, danger = red_flags(record, ranker.kb), ranker.danger_flags(ranked)
         if main.must_not_miss:
             emergencies += 1
-            candidates, _ = shown(ranker, reading, 5)
-            hit = first_hit(candidates, [main.name], [main.categories]) is not None or bool(flags)
+            candidates, _ = shown(ranker, ranked, 5)
+            hit = first_hit(candidates, [main.name], [main.categories]) is not None or bool(flags or danger)
             found += hit
             if not hit:
                 missed.append(example.id)
         elif not any(ranker.kb.diseases[d].must_not_miss for d in example.labels):
             calm += 1
             calm_flagged += any(flag.urgency == "immediate" for flag in flags)
+            calm_danger += not flags and bool(danger)
     return {
         "emergencies": emergencies,
         "found": round(found / max(emergencies, 1), 4),
         "calm": calm,
         "immediate_flags_on_calm": round(calm_flagged / max(calm, 1), 4),
+        "reading_of_danger_on_calm": round(calm_danger / max(calm, 1), 4),
         "missed": missed[:40],
     }
 
 
 def evaluate_fresh_safety(engine: Engine) -> dict[str, Any]:
-    """Records written as emergencies and as calm ones, before the rules were read: found (first five or red-flagged), immediate flags.
+    """Records written as emergencies and as calm ones, before the rules were read: found (first five or red-flagged), flags on calm ones.
 
     An emergency counts as found in the first five where its name (`what`) is hit.
     """
     emergencies, calm = ([json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] for path in (EMERGENCIES, CALM))
 
-    def flags(row: dict[str, Any]) -> tuple[Reading, set[str]]:
+    def flags(row: dict[str, Any]) -> tuple[Ranked, set[str]]:
         reading = engine.reader.read([Record(id=row["id"], text=row["text"])])[0]
-        return reading, {flag.urgency for flag in red_flags(facts_of(reading, engine.kb), engine.kb)}
+        record = facts_of(reading, engine.kb)
+        ranked = engine.ranker.rank(reading, record)
+        return ranked, {flag.urgency for flag in red_flags(record, engine.kb) or engine.ranker.danger_flags(ranked)}
 
     report: dict[str, Any] = {}
     for half in ("working", "sealed"):
         rows = [row for row in emergencies if row["half"] == half]
         found = 0
         for row in rows:
-            reading, urgencies = flags(row)
-            found += bool(urgencies) or first_hit(shown(engine.ranker, reading, 5)[0], [row["what"]], [()]) is not None
+            ranked, urgencies = flags(row)
+            found += bool(urgencies) or first_hit(shown(engine.ranker, ranked, 5)[0], [row["what"]], [()]) is not None
         quiet = [flags(row)[1] for row in calm if row["half"] == half]
         report[half] = {
             "emergencies": len(rows),
             "found": round(found / max(len(rows), 1), 4),
             "calm": len(quiet),
             "immediate_flags_on_records_written_calm": round(sum("immediate" in u for u in quiet) / max(len(quiet), 1), 4),
+            "any_flag_on_records_written_calm": round(sum(bool(u) for u in quiet) / max(len(quiet), 1), 4),
         }
     return report
 

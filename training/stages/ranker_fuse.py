@@ -23,6 +23,7 @@ from pydantic import Field
 from data_contracts.record import Record
 from inference.engine import Engine
 from inference.facts import facts_of
+from inference.flagging import red_flags
 from inference.ranking.fusion import FEATURES, LONG_RECORD, age_band, features, pool, standardise
 from inference.ranking.options import logits_of_names
 from inference.ranking.probabilistic import ProbabilisticSettings
@@ -76,6 +77,8 @@ class FuseParameters(Parameters):
     """How many times an authored emergency weighs in the fit: a missed one costs more than a calm record's order."""
     keep_share: float = 0.93
     """Abstain below the fused probability that this share of development records exceeds."""
+    quiet_share: float = 0.03
+    """Share of calm authored records without any rule's flag that the reading of danger may flag."""
     version: str = "1"
 
 
@@ -113,6 +116,8 @@ class Query:
     long: bool
     emergency: bool
     options: OptionScores | None
+    danger: float | None
+    """What the taught part says of danger where no rule fires, of authored records alone."""
 
 
 def readings_of(examples: Sequence[Example], reader: Reader) -> list[Reading]:
@@ -141,7 +146,19 @@ def query_of(ranker: Ranker, example: Example, reading: Reading, weight: float) 
         pairs = np.column_stack(ranker.option_scores(names, scores, vector))
         options = OptionScores(pairs, ranker.option_shares(names), matrix, names.index(example.meta["answer"]))
     band, emergency = age_band(reading.patient.age_years), is_emergency(example, ranker.kb)
-    return Query(example.source, features(scores, targets), hits, main, weight, band, scores.characters >= LONG_RECORD, emergency, options)
+    silent = example.source == "authored" and not red_flags(record, ranker.kb)
+    return Query(
+        example.source,
+        features(scores, targets),
+        hits,
+        main,
+        weight,
+        band,
+        scores.characters >= LONG_RECORD,
+        emergency,
+        options,
+        scores.danger if silent else None,
+    )
 
 
 def _shown(ranker: Ranker, target: int) -> tuple[str, str | None]:
@@ -288,6 +305,21 @@ def cross_validate(queries: Sequence[Query], parameters: FuseParameters) -> tupl
     return report, out
 
 
+def danger_threshold(queries: Sequence[Query], quiet_share: float) -> dict[str, Any]:
+    """The danger above which this share of silent calm records lies, and how many silent emergencies lie above it too."""
+    silent = [q for q in queries if q.danger is not None]
+    calm, emergencies = (np.array([q.danger for q in silent if q.emergency is wanted], dtype=np.float64) for wanted in (False, True))
+    if not len(calm):
+        return {"from": 1.0}
+    threshold = round(float(np.quantile(calm, 1 - quiet_share)), 4)
+    return {
+        "from": threshold,
+        "silent_calm": len(calm),
+        "silent_emergencies": len(emergencies),
+        "flagged_emergencies": int((emergencies >= threshold).sum()),
+    }
+
+
 def run(
     kb: KnowledgeBase, parameters: FuseParameters, ranker_parameters: RankerParameters, *, bundle_folder: Path = BUNDLE, out: Path = FITTED
 ) -> dict[str, Any]:
@@ -317,11 +349,13 @@ def run(
         report["calibration"] = {"ece": round(expected_calibration_error(probabilities, outcomes), 4), **calibration}
         starts = np.cumsum([0, *[len(t) for t in top]])[:-1]
         best = np.array([probabilities[s] for s in starts])
+        danger = report["danger"] = danger_threshold(queries, parameters.quiet_share)
         fitted = {
             "features": list(FEATURES),
             **sealed,
             "calibration": calibration,
             "options": fit_options(queries, sealed),
+            "danger_from": danger["from"],
             "abstain_below": round(float(np.quantile(best, 1 - parameters.keep_share)), 4),
             "probabilistic": {k: v for k, v in asdict(ProbabilisticSettings()).items() if k != "repeat"},
         }
@@ -329,7 +363,7 @@ def run(
             {
                 f"{s}.{w}.{k}": v["value"]
                 for s, r in report.items()
-                if s != "calibration"
+                if s not in ("calibration", "danger")
                 for w in ("any", "main")
                 for k, v in r[w].items()
                 if k != "n"

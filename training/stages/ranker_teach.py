@@ -56,6 +56,8 @@ class TeachParameters(Parameters):
     least_count: int = 2
     """Training texts in which a finding must be stated, or denied, to have a mark."""
     scale: float = 20.0
+    danger: float = 0.3
+    """Weight of the loss of danger beside that of the entries."""
     epochs: int = 8
     batch: int = 256
     learning_rate: float = 1e-3
@@ -105,13 +107,15 @@ def withheld(marks: Sequence[Sequence[int]], parameters: TeachParameters, drawn:
 def teach(
     vectors: Matrix, texts: Sequence[EntryText], ids: Sequence[str], findings: Sequence[str], parameters: TeachParameters
 ) -> tuple[TaughtModule, float]:
-    """Cross-entropy against each text's entries, texts drawn by weight; the module and the last epoch's loss."""
+    """Cross-entropy against each text's entries and its danger, texts drawn by weight; the module and the last epoch's loss."""
     torch.manual_seed(parameters.seed)
     generator = np.random.default_rng(parameters.seed)
     numbers = {finding: number for number, finding in enumerate(findings)}
     marks = [[numbers[finding] for finding in text.findings if finding in numbers] for text in texts]
     places = {ident: place for place, ident in enumerate(ids)}
     most = max(len(text.entries) for text in texts)
+    danger = torch.tensor([bool(text.danger) for text in texts], dtype=torch.float32)
+    judged = torch.tensor([text.danger is not None for text in texts], dtype=torch.float32)
     labels, shares = torch.zeros(len(texts), most, dtype=torch.long), torch.zeros(len(texts), most)
     for i, text in enumerate(texts):
         total = sum(weight for _, weight in text.entries)
@@ -130,10 +134,11 @@ def teach(
         loss_sum = 0.0
         for rows in drawn.split(parameters.batch):
             shown = withheld([marks[row] for row in rows.tolist()], parameters, generator)
-            likely = torch.log_softmax(module(given[rows], shown), dim=1)
-            loss = -(likely.gather(1, labels[rows]) * shares[rows]).sum(dim=1).mean()
+            logits, risk = module(given[rows], shown)
+            loss = -(torch.log_softmax(logits, dim=1).gather(1, labels[rows]) * shares[rows]).sum(dim=1).mean()
+            missed = torch.nn.functional.binary_cross_entropy_with_logits(risk, danger[rows], reduction="none")
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            (loss + parameters.danger * (missed * judged[rows]).mean()).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
             loss_sum += float(loss.detach())
@@ -145,7 +150,7 @@ def judged(part: taught.Taught, targets: Sequence[str], vectors: Matrix, rows: S
     ranks = []
     for vector, row in zip(vectors, rows, strict=True):
         absent = [finding[1:] for finding in row["findings"] if finding.startswith("-")]
-        scores = part.score(vector, [finding for finding in row["findings"] if not finding.startswith("-")], absent)
+        scores = part.score(vector, [finding for finding in row["findings"] if not finding.startswith("-")], absent).likely
         ranks.append(int((scores > scores[targets.index(row["labels"][0])]).sum()))
     return {"records": len(ranks), **{f"top{k}": round(float((np.array(ranks) < k).mean()), 4) for k in (1, 3, 10)}}
 
