@@ -27,6 +27,7 @@ class SmallKnowledge(KnowledgeBase):
         self.__dict__.update(kb.__dict__)
         self.__dict__.pop("red_flags", None)
         self.__dict__.pop("by_category", None)
+        self.__dict__.pop("_red_flags_by_trigger", None)
         self.diseases = dict(list(kb.diseases.items())[:diseases])
         self.thin = dict(list(kb.thin.items())[:thin])
 

@@ -13,7 +13,7 @@ from inference.ranking.danger import RULE
 from inference.ranking.ranker import Ranked
 from inference.reading.types import Reading
 
-SILENT = "男，51岁，今天搬东西后胸口不舒服，人有点发虚"
+SILENT = "女，34岁，腰酸，蹲下起来眼前黑了一下"
 
 
 def reading_of(engine: Engine, text: str, **more: object) -> Reading:
