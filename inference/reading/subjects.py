@@ -17,9 +17,7 @@ _A_REMARK_OF_NOW = 9
 _SURNAME = "[一-鿿](?<![其他她我你您咱俺患病])[大老小]?"
 _AGED = re.compile(r"\s?[，,]?\s?(?:[男女][，,\s]{1,2})?(?:\d{1,3}\s?岁|\d{2}(?=\s?[，,。；;、]))")
 """张大妈，68岁: a surname, an address and an age name the patient."""
-_ILL_ELDER = re.compile(r"(?!.*(?:隔壁|同村|邻|[他她]))[一-鿿]{2,6}大[妈爷娘叔]")
-_SPOKEN = ("我", "俺", "咱", "老", "爹", "娘")
-_BLOOD_GROUP = re.compile(r"(?:血型)?[:为是]?\s?(?:rh|[abo]{1,2}型?)[^，,。；;\n]{0,6}[，,]")
+_BLOOD_GROUP = re.compile(r"(?:血型)?[:为是]?\s?(?:rh|[abo]{1,2}型)[^，,。；;\n]{0,6}[，,]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +55,9 @@ class SubjectFinder:
         # 85岁老奶奶: an age before the word names the patient
         self._after_age = re.compile(rf"{call}(?:[男女][，,\s]?)?(?:\d{{1,3}}|[一二三四五六七八九十]{{1,4}})多?岁的?(?:老|小)?")
         self._by_surname = re.compile(call + _SURNAME)
+        # 俺爹78，…; 房颤大妈，突然…: kinship as it is spoken, or an elder named by an illness, no neighbour of somebody
+        self._spoken = lists.words("spoken")
+        self._ill_elder = re.compile(rf"(?!.*{lists.any_of('somebody_elses')})[一-鿿]{{2,6}}{lists.any_of('elders')}")
         # what only a record of the sick one says of them
         self._now = re.compile(rf"[^。；;\n]{{0,16}}{lists.any_of('of_today')}")
         self._old_or_shared = re.compile(rf"[^，。；;\n]{{0,3}}{lists.any_of('old_or_shared')}")
@@ -97,9 +98,8 @@ class SubjectFinder:
         now = by_age or self._now.match(text, first[1]) is not None
         aged = _AGED.match(text, first[1]) is not None
         by_name = by_age or (self._by_surname.fullmatch(before) is not None and (now or aged))
-        # 俺爹78，喘得躺不平; 房颤大妈，突然说不出话
-        by_name = by_name or (aged and word.startswith(_SPOKEN) and self._opening.fullmatch(before) is not None)
-        by_name = by_name or (now and _ILL_ELDER.fullmatch(before + word) is not None)
+        by_name = by_name or (aged and word.startswith(self._spoken) and self._opening.fullmatch(before) is not None)
+        by_name = by_name or (now and self._ill_elder.fullmatch(before + word) is not None)
         if not (by_name or self._opening.fullmatch(before)) or self._old_or_shared.match(text, first[1]) is not None:
             return marks
         others = [mark for mark in marks if text[mark[0] : mark[1]] != word]
