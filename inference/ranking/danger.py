@@ -10,20 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from data_contracts.diagnosis import Candidate, RedFlag
+from data_contracts.spans import Evidence
 
 RULE = "taught_danger"
 SUSPECTS = 2
 """How many dangerous candidates the flag names."""
 
 
-def danger_flag(suspects: Sequence[Candidate]) -> RedFlag:
-    """The flag of a record that reads dangerous; `suspects` are its must-not-miss candidates, the likeliest first."""
+def danger_flag(suspects: Sequence[Candidate], evidence: Sequence[Evidence]) -> RedFlag:
+    """The flag of a record that reads dangerous; `suspects` are its must-not-miss candidates, the likeliest first, `evidence` theirs."""
     names = "、".join(suspect.name for suspect in suspects)
     return RedFlag(
         id=f"red_flag:{RULE}",
         rule=RULE,
-        message=f"没有规则命中，但整份病历与急危重症相近（最像：{names}）：当日内先排除，条件不足即转诊。",
+        message=f"未见单项危险信号，但整份病历与急危重症相近（最像：{names}）：当日内先排除，条件不足即转诊。",
         urgency="today",
         diseases=tuple(suspect.disease for suspect in suspects if suspect.disease is not None),
-        evidence=tuple(evidence for suspect in suspects for evidence in suspect.supports),
+        evidence=tuple(evidence),
     )

@@ -256,7 +256,8 @@ class Ranker:
         suspects = [
             self._candidate(self.targets[int(ranked.targets[i])], float(ranked.probabilities[i]), ranked.record, None, i) for i in dangerous
         ]
-        return (danger_flag(suspects),) if suspects else ()
+        evidence = _unique([item for suspect in suspects for item in suspect.supports])
+        return (danger_flag(suspects, evidence),) if suspects else ()
 
     def _too_little(self, reading: Reading, ranked: Ranked) -> str | None:
         """Why no ranking is stood behind, or None."""

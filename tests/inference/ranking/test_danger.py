@@ -39,6 +39,8 @@ def test_a_dangerous_record_without_a_rule_is_flagged_for_today(engine: Engine, 
     assert (flag.rule, flag.urgency) == (RULE, "today")
     assert flag.diseases and all(engine.kb.diseases[disease].must_not_miss for disease in flag.diseases)
     assert all(engine.kb.diseases[disease].name in flag.message for disease in flag.diseases)
+    places = [(item.span.section, item.span.start, item.span.end) for item in flag.evidence if item.span]
+    assert places and len(set(places)) == len(places)
 
 
 def test_below_the_threshold_nothing_is_said(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
