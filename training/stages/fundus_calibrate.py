@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 from inference.fundus.model import cumulative
 from training.datasets.fundus import GRADED_SOURCES
 from training.metrics.fundus import quadratic_kappa, sensitive_threshold
-from training.stages.fundus_data import Views
+from training.stages.fundus_data import Cache
 from training.stages.fundus_linear import fold_logits
 from training.stages.fundus_settings import load_params, one_thread
 
@@ -37,20 +37,20 @@ class HeldOut:
     logits: np.ndarray
 
 
-def held_out(views: Views, work: Path, prefix: str) -> HeldOut | None:
+def held_out(cache: Cache, work: Path, prefix: str) -> HeldOut | None:
     """Pool the folds of one kind ("loso_" or "cv_"), graded sources only; None where none was trained."""
     rows, logits = [], []
     for path in sorted(work.glob(f"{prefix}*.npz")):
         found, told = fold_logits(work, path.stem)
-        graded = np.isin(views.sources[found], GRADED_SOURCES) & (views.grades[found] >= 0)
+        graded = np.isin(cache.sources[found], GRADED_SOURCES) & (cache.grades[found] >= 0)
         rows.append(found[graded])
         logits.append(told[graded])
     return HeldOut(np.concatenate(rows), np.concatenate(logits)) if rows else None
 
 
-def source_weights(views: Views, rows: np.ndarray) -> np.ndarray:
+def source_weights(cache: Cache, rows: np.ndarray) -> np.ndarray:
     """Every source counts alike."""
-    sources = views.sources[rows]
+    sources = cache.sources[rows]
     counts = {s: int((sources == s).sum()) for s in np.unique(sources)}
     return np.array([1 / counts[s] for s in sources])
 
@@ -85,27 +85,27 @@ def grade_cuts(at_least: np.ndarray, grades: np.ndarray, weight_rows: np.ndarray
 
 def calibrate(work: Path) -> None:
     """Write `calibration.json`."""
-    views = Views.load(work)
-    unseen = held_out(views, work, "loso_")
-    within = held_out(views, work, "cv_") or unseen
+    cache = Cache.load(work)
+    unseen = held_out(cache, work, "loso_")
+    within = held_out(cache, work, "cv_") or unseen
     if unseen is None or within is None:
         raise FileNotFoundError("train the folds first: python -m training.stages.fundus_train")
-    weight = source_weights(views, unseen.rows)
+    weight = source_weights(cache, unseen.rows)
     temperature, shift = [], []
     for k in range(4):
-        label = (views.grades[unseen.rows] > k).astype(float)
+        label = (cache.grades[unseen.rows] > k).astype(float)
         if k == 1:
-            label = views.referable[unseen.rows].astype(float)
+            label = cache.referable[unseen.rows].astype(float)
         t, s = fit_temperature(unseen.logits[:, k], label, weight)
         temperature.append(round(t, 4))
         shift.append(round(s, 4))
-    clean = np.array([not views.photographs[r].conflict and views.photographs[r].quality != "reject" for r in within.rows])
+    clean = np.array([not cache.photographs[r].conflict and cache.photographs[r].quality != "reject" for r in within.rows])
     p = cumulative(within.logits, np.array(temperature), np.array(shift))
-    threshold = sensitive_threshold(views.referable[within.rows][clean], p[clean, 1], SENSITIVITY)
+    threshold = sensitive_threshold(cache.referable[within.rows][clean], p[clean, 1], SENSITIVITY)
     out = {
         "temperature": temperature,
         "shift": shift,
-        "grade_cuts": grade_cuts(p[clean], views.grades[within.rows][clean], source_weights(views, within.rows)[clean]),
+        "grade_cuts": grade_cuts(p[clean], cache.grades[within.rows][clean], source_weights(cache, within.rows)[clean]),
         "referable_threshold": round(threshold, 4),
         "operating_sensitivity": SENSITIVITY,
     }

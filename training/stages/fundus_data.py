@@ -1,4 +1,4 @@
-"""The cached views as training data: labels, sampling weights, batches."""
+"""The cached photographs as training data: labels, sampling weights, network inputs."""
 
 from __future__ import annotations
 
@@ -18,46 +18,48 @@ LABEL_WEIGHT = {"aptos2019": 1.0, "odir": 0.7, "eyepacs": 0.7, "rahim600": 1.0, 
 
 
 @dataclass
-class Views:
-    """The cache of one prepare run.
+class Cache:
+    """What `fundus_prepare` wrote.
 
     Attributes:
         photographs: one a row.
-        lower: activations by view, int16 bits of bfloat16 (rows, h/8, w/8, 40); view 0 is the plain one.
-        masks: lesion masks by view, uint8 (lesion rows, 5, h/8, w/8): MA, HE, EX, SE, optic disc.
+        squares: uint8 (rows, side, side, 3) around each circle, on disk.
+        edges: float32 (rows, 4): the picture's left, top, right and lower edge in radii from the circle's middle.
+        plain: uint8 (rows, height, diameter, 3), the views that the service grades, on disk.
+        masks: uint8 (lesion rows, 5, side, side), 0..255: MA, HE, EX, SE, optic disc.
         lesion_rows: rows of IDRiD, in the order of `masks`.
         descriptors: float32 (rows, measures).
-        preprocessing: the normal form of the views.
+        preprocessing: the normal form of the plain cache.
     """
 
     photographs: list[Photograph]
-    lower: list[np.ndarray]
-    masks: list[np.ndarray]
+    squares: np.ndarray
+    edges: np.ndarray
+    plain: np.ndarray
+    masks: np.ndarray
     lesion_rows: np.ndarray
     descriptors: np.ndarray
     preprocessing: Preprocessing
 
     @classmethod
-    def load(cls, folder: Path) -> Views:
-        """Open what `fundus_prepare` wrote; activations stay on disk."""
+    def load(cls, folder: Path) -> Cache:
+        """Open the cache; pictures stay on disk."""
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        numbers = sorted(
-            int(p.stem.partition("_")[2]) for p in folder.glob("view_*.json") if json.loads(p.read_text(encoding="utf-8")) == index["stamp"]
-        )
         return cls(
             photographs=[Photograph(**row) for row in index["photographs"]],
-            lower=[np.load(folder / f"lower_{v}.npy", mmap_mode="r") for v in numbers],
-            masks=[np.load(folder / f"masks_{v}.npy") for v in numbers],
+            squares=np.load(folder / "squares.npy", mmap_mode="r"),
+            edges=np.load(folder / "edges.npy"),
+            plain=np.load(folder / "plain.npy", mmap_mode="r"),
+            masks=np.load(folder / "masks.npy"),
             lesion_rows=np.asarray(index["lesion_rows"]),
             descriptors=np.load(folder / "descriptors.npy"),
             preprocessing=preprocessing_from(index["stamp"]["preprocessing"]),
         )
 
-    def batch(self, view: int | np.ndarray, rows: np.ndarray) -> Tensor:
-        """Activations (n, 40, h/8, w/8), kept in bfloat16, channels last; `view` may differ from row to row."""
-        views = np.broadcast_to(np.asarray(view), rows.shape)
-        bits = np.stack([self.lower[v][r] for v, r in zip(views, rows, strict=True)])
-        return torch.from_numpy(bits).view(torch.bfloat16).permute(0, 3, 1, 2).float()
+    def plain_inputs(self, rows: np.ndarray) -> Tensor:
+        """Plain views as network inputs, float32 (n, 3, height, diameter)."""
+        values = torch.from_numpy(self.plain[rows]).permute(0, 3, 1, 2).float() / 255
+        return (values - self.preprocessing.mean) / self.preprocessing.std
 
     @property
     def sources(self) -> np.ndarray:
@@ -80,26 +82,33 @@ class Views:
         return np.array([-1 if p.referable is None else int(p.referable) for p in self.photographs])
 
 
-def trainable_rows(views: Views) -> np.ndarray:
+def trainable_rows(cache: Cache) -> np.ndarray:
     """Bool (rows): graded or lesion-marked, without label conflict, not called ungradable."""
     return np.array(
         [
             (p.source in GRADED_SOURCES and p.grade is not None and not p.conflict and p.quality != "reject") or p.source == "idrid_seg"
-            for p in views.photographs
+            for p in cache.photographs
         ]
     )
 
 
-def targets(views: Views) -> tuple[np.ndarray, np.ndarray]:
+def unjudged_rows(cache: Cache) -> np.ndarray:
+    """Bool (rows): photographs without a grade that a network can still be asked to judge alike in two views."""
+    return np.array(
+        [p.source in GRADED_SOURCES and p.grade is None and p.quality not in ("reject", "not_fundus") for p in cache.photographs]
+    )
+
+
+def targets(cache: Cache) -> tuple[np.ndarray, np.ndarray]:
     """Cumulative targets and their weights, float32 (rows, 4), for grade >= 1, 2, 3, 4.
 
     The thresholds on either side of a grade are softened by .1: neighbours are often confused by graders too. IDRiD's
     lesion photographs have no grade: only "at least 1" is asked of them.
     """
-    want = np.zeros((len(views.photographs), 4), dtype=np.float32)
+    want = np.zeros((len(cache.photographs), 4), dtype=np.float32)
     weight = np.zeros_like(want)
-    lesion_rows = set(views.lesion_rows.tolist())
-    for i, p in enumerate(views.photographs):
+    lesion_rows = set(cache.lesion_rows.tolist())
+    for i, p in enumerate(cache.photographs):
         if p.grade is not None:
             for k in range(1, 5):
                 want[i, k - 1] = 1.0 if p.grade >= k else 0.0
@@ -117,10 +126,10 @@ def targets(views: Views) -> tuple[np.ndarray, np.ndarray]:
     return want, weight
 
 
-def sampling(views: Views, rows: np.ndarray) -> np.ndarray:
+def sampling(cache: Cache, rows: np.ndarray) -> np.ndarray:
     """Probability of each of `rows`: even over sources, within a source over referable or not by the root of counts."""
-    sources = views.sources[rows]
-    referable = np.maximum(views.referable[rows], 0)
+    sources = cache.sources[rows]
+    referable = np.maximum(cache.referable[rows], 0)
     probability = np.zeros(len(rows))
     for source in np.unique(sources):
         in_source = sources == source

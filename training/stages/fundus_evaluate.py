@@ -30,7 +30,7 @@ from training.metrics.fundus import (
     wilson,
 )
 from training.stages.fundus_calibrate import SENSITIVITY, HeldOut, held_out
-from training.stages.fundus_data import Views
+from training.stages.fundus_data import Cache
 from training.stages.fundus_prepare import mask_images, plain_view
 from training.stages.fundus_settings import FundusParams, corpora_root, load_params, one_thread
 
@@ -43,17 +43,17 @@ FLOORS = {
 class Answers:
     """Held-out answers of one kind of fold with their labels."""
 
-    def __init__(self, views: Views, held: HeldOut, calibration: dict[str, Any], passed: np.ndarray) -> None:
+    def __init__(self, cache: Cache, held: HeldOut, calibration: dict[str, Any], passed: np.ndarray) -> None:
         self.rows = held.rows
         self.passed = passed[held.rows]
         self.p = cumulative(held.logits, np.asarray(calibration["temperature"]), np.asarray(calibration["shift"]))
         self.cuts = np.asarray(calibration["grade_cuts"])
         self.called = self.p[:, 1] >= calibration["referable_threshold"]
-        self.source = views.sources[self.rows]
-        self.referable = views.referable[self.rows]
-        self.grades = views.grades[self.rows]
-        self.groups = np.array(views.groups)[self.rows]
-        items = [views.photographs[r] for r in self.rows]
+        self.source = cache.sources[self.rows]
+        self.referable = cache.referable[self.rows]
+        self.grades = cache.grades[self.rows]
+        self.groups = np.array(cache.groups)[self.rows]
+        items = [cache.photographs[r] for r in self.rows]
         self.quality = np.array([p.quality or "unlabelled" for p in items])
         self.shape = np.array([p.shape_class for p in items])
         self.clean = np.array([not p.conflict for p in items])
@@ -145,18 +145,18 @@ def within_shape(answers: Answers) -> dict[str, Any]:
     return {"classes": classes, "mean": grouped_interval(mean, answers.groups[kept].tolist(), draws=200) if classes else None}
 
 
-def clue_model(views: Views, params: FundusParams) -> dict[str, Any]:
+def clue_model(cache: Cache, params: FundusParams) -> dict[str, Any]:
     """What size, shape and colour alone reach, 5-fold within each source: the clue to beat, not a result."""
     names = Measures.names()
     colour = [names.index(n) for n in ("red", "brightness", "blue", "chroma", "warm", "roundness", "fill", "contrast", "uneven")]
-    sizes = np.array([[p.width, p.height, p.width / p.height] for p in views.photographs])
-    x_all = np.concatenate([sizes, views.descriptors[:, colour]], axis=1)
+    sizes = np.array([[p.width, p.height, p.width / p.height] for p in cache.photographs])
+    x_all = np.concatenate([sizes, cache.descriptors[:, colour]], axis=1)
     out = {}
     for source in GRADED_SOURCES:
-        rows = np.flatnonzero((views.sources == source) & (views.referable >= 0))
-        groups = [views.groups[r] for r in rows]
+        rows = np.flatnonzero((cache.sources == source) & (cache.referable >= 0))
+        groups = [cache.groups[r] for r in rows]
         fold = grouped_folds(groups, params.folds, params.seed)
-        y, p = views.referable[rows], np.zeros(len(rows))
+        y, p = cache.referable[rows], np.zeros(len(rows))
         for k in range(params.folds):
             model = HistGradientBoostingClassifier(max_leaf_nodes=8, max_iter=80, random_state=0)
             p[fold == k] = model.fit(x_all[rows][fold != k], y[fold != k]).predict_proba(x_all[rows][fold == k])[:, 1]
@@ -168,21 +168,21 @@ def clue_model(views: Views, params: FundusParams) -> dict[str, Any]:
 GROWN = 3
 
 
-def heat_ratio(views: Views, work: Path, root: Path) -> dict[str, Any]:
+def heat_ratio(cache: Cache, work: Path, root: Path) -> dict[str, Any]:
     """Share of heat-map mass in the grown lesion masks over their share of area, on photographs held out by fold.
 
     The heat map is taken as the service draws it, raised to the pixels of the normal form; the optic disc counts nowhere.
     """
-    settings = views.preprocessing
+    settings = cache.preprocessing
     inside = disc(settings.diameter, settings.height, settings.rim)
     masks = read_masks(root)
     pictures = {name: data for _, name, data in read_photographs(root, ("idrid_seg",))}
     found: dict[int, list[tuple[float, float, float]]] = {grown: [] for grown in (0, GROWN, 8)}
     for path in sorted(work.glob("cv_*.npz")):
         with np.load(path) as fold:
-            for row, maps in zip(fold["rows"], fold["maps"], strict=True):
-                name = views.photographs[int(row)].name
-                if views.photographs[int(row)].source != "idrid_seg" or Path(name).stem not in masks:
+            for row, maps in zip(fold["map_rows"], fold["maps"], strict=True):
+                name = cache.photographs[int(row)].name
+                if Path(name).stem not in masks:
                     continue
                 rgb = decode(pictures[name]).rgb
                 _, drawn = plain_view(rgb, find_retina(rgb), settings, mask_images(rgb, masks[Path(name).stem]))
@@ -308,19 +308,19 @@ def main() -> None:
     if root is None:
         print("XINGLIN_CORPORA is not set: figures of a dry run, written beside the work and not to reports/")
         root, params, options.out = work / "synthetic", params.tiny(), work / "report.json"
-    views = Views.load(work)
+    cache = Cache.load(work)
     with np.load(work / "gate_answers.npz") as gate_answers:
         passed = gate_answers["passed"]
     calibration = json.loads((work / "calibration.json").read_text(encoding="utf-8"))
     report: dict[str, Any] = {"command": "dvc repro fundus_evaluate", "floors": FLOORS}
     for kind in ("loso", "cv"):
-        held = held_out(views, work, f"{kind}_")
+        held = held_out(cache, work, f"{kind}_")
         if held is not None:
-            answers = Answers(views, held, calibration, passed)
+            answers = Answers(cache, held, calibration, passed)
             report[kind] = by_source(answers)
             report[f"{kind}_aptos2019_within_shape"] = within_shape(answers)
-    report["clues_alone"] = clue_model(views, params)
-    report["heat_map"] = heat_ratio(views, work, root)
+    report["clues_alone"] = clue_model(cache, params)
+    report["heat_map"] = heat_ratio(cache, work, root)
     report["gates"] = json.loads((work / "gates_report.json").read_text(encoding="utf-8"))
     report["calibration"] = calibration
     report["headline"] = headline(report)

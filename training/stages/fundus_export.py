@@ -26,7 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 from models.bundle import digest, golden_rows, seal
 from training.networks.efficientnet_lite import LESIONS, EfficientNetLite0, FundusNet, ServingNet
 from training.stages.fundus_card import card
-from training.stages.fundus_data import Views, trainable_rows
+from training.stages.fundus_data import Cache, trainable_rows
 from training.stages.fundus_linear import BOUND, read
 from training.stages.fundus_prepare import backbone
 from training.stages.fundus_settings import corpora_root, one_thread
@@ -107,8 +107,8 @@ def difference_to_torch(network: ServingNet, path: Path, inputs: torch.Tensor) -
 
 def build(work: Path, target: Path, version: str) -> None:
     """Assemble and seal the bundle; an older one at the target is replaced whole."""
-    views = Views.load(work)
-    settings = views.preprocessing
+    cache = Cache.load(work)
+    settings = cache.preprocessing
     building = target.with_name(target.name + ".building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
@@ -118,13 +118,13 @@ def build(work: Path, target: Path, version: str) -> None:
     (building / "preprocessing.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
     for name in ("calibration.json", "gates.json"):
         shutil.copy(work / name, building / name)
-    sources = sorted({p.source for p in views.photographs})
+    sources = sorted({p.source for p in cache.photographs})
     published = Path("reports/fundus.json")
     report = json.loads(published.read_text(encoding="utf-8")) if corpora_root() is not None and published.exists() else None
     if report is not None and report["calibration"] != json.loads((work / "calibration.json").read_text(encoding="utf-8")):
         raise ValueError("reports/fundus.json is of another calibration: run fundus_evaluate first")
     if report is not None:
-        severe = int((views.grades[trainable_rows(views)] >= 3).sum())
+        severe = int((cache.grades[trainable_rows(cache)] >= 3).sum())
         (building / "CARD.md").write_text(card(report, version, sources, severe), encoding="utf-8")
     session = onnxruntime.InferenceSession(str(building / "model.onnx"), providers=["CPUExecutionProvider"])
     shape = [1, 3, settings.height, settings.diameter]

@@ -30,7 +30,7 @@ from training.datasets.fundus_degraded import mild, spoilt
 from training.datasets.fundus_strangers import strangers
 from training.metrics.fundus import auc_interval, wilson
 from training.networks.efficientnet_lite import FundusNet, ServingNet
-from training.stages.fundus_data import Views
+from training.stages.fundus_data import Cache
 from training.stages.fundus_linear import gate_features, joined
 from training.stages.fundus_prepare import backbone
 from training.stages.fundus_settings import FundusParams, corpora_root, load_params, one_thread
@@ -47,9 +47,9 @@ DEGRADED = {"aptos2019": 120, "odir": 120, "rahim600": 80, "idrid_seg": 40}
 EYEQ_SHARE = 0.8
 
 
-def features_of(network: ServingNet, views: Views, images: list[Image.Image]) -> np.ndarray:
+def features_of(network: ServingNet, cache: Cache, images: list[Image.Image]) -> np.ndarray:
     """Gate features (stride 8: 80, measures, stride 16: 224) of pictures that are not in the cache."""
-    settings = views.preprocessing
+    settings = cache.preprocessing
     rows = []
     for image in images:
         retina = find_retina(image)
@@ -58,8 +58,8 @@ def features_of(network: ServingNet, views: Views, images: list[Image.Image]) ->
         valid = shown & disc(settings.diameter, settings.height, settings.rim)
         evened = even_out(band, valid, settings)
         with torch.no_grad():
-            lower = network.network.backbone.lower(torch.from_numpy(network_input(evened, settings)[None]))
-            rows.append(joined(network.gate(lower).numpy(), np.asarray([measure(band, valid, evened, retina).values()])))
+            gate = network.gate(torch.from_numpy(network_input(evened, settings)[None])).numpy()
+            rows.append(joined(gate, np.asarray([measure(band, valid, evened, retina).values()])))
     return np.concatenate(rows)
 
 
@@ -122,19 +122,19 @@ class QualityRows:
 
 
 def quality_rows(
-    root: Path, views: Views, network: ServingNet, x: np.ndarray, params: FundusParams, drawn: Mapping[str, int]
+    root: Path, cache: Cache, network: ServingNet, x: np.ndarray, params: FundusParams, drawn: Mapping[str, int]
 ) -> QualityRows:
     """EyeQ's photographs with their labels, the other graded sources as gradable, and drawn ones mildly changed and spoilt."""
     rng = np.random.default_rng(params.seed)
-    quality, sources = np.array([p.quality or "" for p in views.photographs]), views.sources
+    quality, sources = np.array([p.quality or "" for p in cache.photographs]), cache.sources
     eyeq = np.flatnonzero(np.isin(quality, ["good", "usable", "reject"]))
     # ODIR's eyes without a grade are left out: cataracts are among them.
-    plain = np.flatnonzero((quality == "") & np.isin(sources, list(drawn)) & ((views.grades >= 0) | (sources == "idrid_seg")))
+    plain = np.flatnonzero((quality == "") & np.isin(sources, list(drawn)) & ((cache.grades >= 0) | (sources == "idrid_seg")))
     chosen = set[int]()
     for source, count in drawn.items():
         of = plain[sources[plain] == source]
         chosen |= set(rng.choice(of, min(count, len(of)), replace=False).tolist())
-    row_of = {(views.photographs[r].source, views.photographs[r].name): r for r in chosen}
+    row_of = {(cache.photographs[r].source, cache.photographs[r].name): r for r in chosen}
     rows: list[int] = []
     changed: dict[str, list[Image.Image]] = {"mild": [], "spoilt": []}
     for source, name, data in read_photographs(root, tuple(drawn)):
@@ -148,7 +148,7 @@ def quality_rows(
     every = np.concatenate([eyeq, plain, made, made])
     kind = np.array(["eyeq"] * len(eyeq) + ["plain"] * len(plain) + ["mild"] * len(made) + ["spoilt"] * len(made))
     y = np.where(kind == "eyeq", quality[every] == "reject", kind == "spoilt").astype(int)
-    features = np.concatenate([x[eyeq], x[plain], *(features_of(network, views, changed[k]) for k in ("mild", "spoilt"))])
+    features = np.concatenate([x[eyeq], x[plain], *(features_of(network, cache, changed[k]) for k in ("mild", "spoilt"))])
     weight = np.zeros(len(y))
     for label in (0, 1):
         in_eyeq = (kind == "eyeq") & (y == label)
@@ -158,7 +158,7 @@ def quality_rows(
         for part in parts:
             weight[part] = (1 - EYEQ_SHARE) / 2 / len(parts) / part.sum()
     cached = np.where(np.isin(kind, ["eyeq", "plain"]), every, -1)
-    return QualityRows(features, y, kind, sources[every], [views.groups[r] for r in every], weight * len(y), cached)
+    return QualityRows(features, y, kind, sources[every], [cache.groups[r] for r in every], weight * len(y), cached)
 
 
 def quality_gate(rows: QualityRows, params: FundusParams) -> tuple[Head, float, np.ndarray, dict[str, Any]]:
@@ -198,22 +198,22 @@ def quality_gate(rows: QualityRows, params: FundusParams) -> tuple[Head, float, 
 
 def gates(root: Path, work: Path, params: FundusParams, drawn: int = DRAWN_STRANGERS, degraded: Mapping[str, int] = DEGRADED) -> None:
     """Fit both heads and the distance; write them with their figures."""
-    views = Views.load(work)
+    cache = Cache.load(work)
     imagenet = backbone().eval()
     network = ServingNet(FundusNet(imagenet), imagenet).eval()
-    x = gate_features(views, work)
-    quality = np.array([p.quality or "" for p in views.photographs])
+    x = gate_features(cache, work)
+    quality = np.array([p.quality or "" for p in cache.photographs])
     photographs = [decode(data).rgb for _, _, data in list(read_photographs(root, ("drive",)))[:8]]
     drawn_pictures = strangers(drawn, params.seed, photographs)
-    x_drawn = features_of(network, views, [image for _, image in drawn_pictures])
+    x_drawn = features_of(network, cache, [image for _, image in drawn_pictures])
     shallow = SHALLOW + len(Measures.names())
 
     is_photo = (quality != "not_fundus") & (quality != "reject")
     stranger = quality == "not_fundus"
     x_gate = np.concatenate([x[is_photo], x[stranger], x_drawn])
     y_gate = np.concatenate([np.ones(is_photo.sum()), np.zeros(stranger.sum() + len(x_drawn))]).astype(int)
-    groups = [g for g, keep in zip(views.groups, is_photo, strict=True) if keep]
-    groups += [g for g, keep in zip(views.groups, stranger, strict=True) if keep]
+    groups = [g for g, keep in zip(cache.groups, is_photo, strict=True) if keep]
+    groups += [g for g, keep in zip(cache.groups, stranger, strict=True) if keep]
     groups += [f"drawn:{i}" for i in range(len(x_drawn))]
     held_out = cross_validated(x_gate, y_gate, groups, GATE_STRENGTH, params)
     good_held_out = held_out[: int(is_photo.sum())][quality[is_photo] == "good"]
@@ -230,7 +230,7 @@ def gates(root: Path, work: Path, params: FundusParams, drawn: int = DRAWN_STRAN
     away = np.sqrt(np.mean(((x_gate[:, :shallow] - mean) @ axes) ** 2, axis=1))
     refused = (held_out < threshold) | (away > limit)
 
-    rows = quality_rows(root, views, network, x, params, degraded)
+    rows = quality_rows(root, cache, network, x, params, degraded)
     quality_head, quality_threshold, probability, quality_figures = quality_gate(rows, params)
 
     entry = {

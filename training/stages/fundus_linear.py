@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from inference.fundus.model import SHALLOW
 from inference.fundus.quality import Measures
 from training.networks.efficientnet_lite import FundusNet, ServingNet
-from training.stages.fundus_data import Views, sampling
+from training.stages.fundus_data import Cache, sampling
 from training.stages.fundus_prepare import backbone
 from training.stages.fundus_settings import FundusParams, corpora_root, load_params, one_thread
 from training.stages.fundus_train import fold_masks
@@ -56,7 +56,7 @@ def joined(gate: np.ndarray, measures: np.ndarray) -> np.ndarray:
     return np.concatenate([gate[:, :SHALLOW], measures, gate[:, SHALLOW:]], axis=1).astype(np.float64)
 
 
-def gate_features(views: Views, work: Path) -> np.ndarray:
+def gate_features(cache: Cache, work: Path) -> np.ndarray:
     """Stride-8 statistics (80), measures and stride-16 statistics (224) of every cached photograph; kept on disk."""
     path = work / "gate_features.npy"
     if not path.exists():
@@ -64,9 +64,9 @@ def gate_features(views: Views, work: Path) -> np.ndarray:
         network = ServingNet(FundusNet(imagenet), imagenet).eval()
         parts = []
         with torch.no_grad():
-            for i in range(0, len(views.photographs), 32):
-                rows = np.arange(i, min(i + 32, len(views.photographs)))
-                parts.append(joined(network.gate(views.batch(0, rows).float()).numpy(), views.descriptors[rows]))
+            for i in range(0, len(cache.photographs), 32):
+                rows = np.arange(i, min(i + 32, len(cache.photographs)))
+                parts.append(joined(network.gate(cache.plain_inputs(rows)).numpy(), cache.descriptors[rows]))
         np.save(path, np.concatenate(parts))
     return np.asarray(np.load(path))
 
@@ -76,22 +76,22 @@ def without_measures(features: np.ndarray) -> np.ndarray:
     return np.concatenate([features[:, :SHALLOW], features[:, SHALLOW + len(Measures.names()) :]], axis=1)
 
 
-def fit(features: np.ndarray, views: Views, train: np.ndarray) -> Readings:
+def fit(features: np.ndarray, cache: Cache, train: np.ndarray) -> Readings:
     """Fit on the graded photographs of a fold, every source alike.
 
     Args:
         features: (rows, 304).
-        views: labels.
+        cache: labels.
         train: bool (rows).
     """
-    rows = np.flatnonzero(train & (views.grades >= 0))
+    rows = np.flatnonzero(train & (cache.grades >= 0))
     x = features[rows]
     mean, scale = x.mean(0), x.std(0) + 1e-3
     z = np.clip((x - mean) / scale, -BOUND, BOUND)
-    chance = sampling(views, rows)
+    chance = sampling(cache, rows)
     weight, bias = np.zeros((4, x.shape[1])), np.zeros(4)
     for k in range(4):
-        label = views.referable[rows] if k == 1 else (views.grades[rows] > k).astype(int)
+        label = cache.referable[rows] if k == 1 else (cache.grades[rows] > k).astype(int)
         if len(np.unique(label)) == 2:
             model = LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-3).fit(z, label, sample_weight=chance / chance.mean())
             weight[k], bias[k] = SHARE * model.coef_[0], SHARE * float(model.intercept_[0])
@@ -100,12 +100,12 @@ def fit(features: np.ndarray, views: Views, train: np.ndarray) -> Readings:
 
 def linear(work: Path, params: FundusParams) -> None:
     """Fit and apply every fold that was trained."""
-    views = Views.load(work)
-    features = without_measures(gate_features(views, work))
+    cache = Cache.load(work)
+    features = without_measures(gate_features(cache, work))
     for path in sorted([*work.glob("loso_*.npz"), *work.glob("cv_*.npz"), work / "final.npz"]):
         with np.load(path) as fold:
             rows = fold["rows"]
-        readings = fit(features, views, fold_masks(views, path.stem, params)[0])
+        readings = fit(features, cache, fold_masks(cache, path.stem, params)[0])
         np.savez(
             work / f"linear_{path.stem}.npz",
             rows=rows,

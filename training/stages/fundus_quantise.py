@@ -25,7 +25,7 @@ from inference.fundus.retina import Preprocessing, network_input, normal_form
 from models.bundle import session_options
 from training.datasets.fundus import GRADED_SOURCES, read_photographs
 from training.metrics.fundus import rounded
-from training.stages.fundus_data import Views
+from training.stages.fundus_data import Cache
 from training.stages.fundus_export import final_network, halve_weights, write_onnx
 from training.stages.fundus_settings import corpora_root, one_thread
 
@@ -66,7 +66,7 @@ def answers(path: Path, inputs: list[np.ndarray]) -> tuple[np.ndarray, float]:
 
 def compare(root: Path, work: Path) -> dict[str, object]:
     """Probabilities, size and speed of fp32, of half-stored weights and of int8."""
-    settings = Views.load(work).preprocessing
+    settings = Cache.load(work).preprocessing
     calibration = json.loads((work / "calibration.json").read_text(encoding="utf-8"))
     scale, shift = np.asarray(calibration["temperature"]), np.asarray(calibration["shift"])
     seen, held = inputs_of(root, settings, 20, 0), inputs_of(root, settings, 20, 10)

@@ -19,25 +19,28 @@ class FundusParams:
 
     Attributes:
         seed: of views, folds and training.
-        views: augmented views a photograph (beside the plain one).
-        steps_final, steps_source, steps_fold: optimiser steps of the final run, a left-out source, a fold within sources,
-            one number a cycle; a later cycle starts again from the averaged weights of the one before.
-        rate: highest step size of the backbone, one a cycle.
-        batch, head_rate, decay, ema: optimisation.
+        steps_final, steps_source, steps_fold: optimiser steps of the final run, of a left-out source, of a fold within sources.
+        batch: graded photographs a step, each in two views.
+        unjudged: photographs without a grade a step, for the agreement of both views alone.
+        rate: highest step size of the backbone from stride 8 on; `lower_share` of it below.
+        head_rate, decay, ema: optimisation.
+        agreement: weight of the squared difference between the probabilities of a photograph's two views.
         folds: of the evaluations within a source.
         synthetic_per_source: photographs a source when there are no corpora.
     """
 
     seed: int = 7
-    views: int = 3
-    steps_final: tuple[int, ...] = (350, 450)
-    steps_source: tuple[int, ...] = (200, 250)
-    steps_fold: tuple[int, ...] = (120, 150)
+    steps_final: int = 1000
+    steps_source: int = 600
+    steps_fold: int = 300
     batch: int = 32
-    rate: tuple[float, ...] = (2e-4, 3e-4)
+    unjudged: int = 4
+    rate: float = 3e-4
+    lower_share: float = 0.33
     head_rate: float = 1e-3
     decay: float = 0.02
     ema: float = 0.995
+    agreement: float = 1.0
     folds: int = 5
     synthetic_per_source: int = 16
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
@@ -45,7 +48,7 @@ class FundusParams:
     def tiny(self) -> FundusParams:
         """The same chain at a size that runs in about a minute."""
         small = replace(self.preprocessing, diameter=128, height=96)
-        return replace(self, views=1, steps_final=(6, 3), steps_source=(4, 2), steps_fold=(3, 2), batch=8, folds=2, preprocessing=small)
+        return replace(self, steps_final=4, steps_source=3, steps_fold=2, batch=6, unjudged=1, folds=2, preprocessing=small)
 
 
 def load_params(path: Path = Path("params.yaml")) -> FundusParams:
@@ -54,11 +57,7 @@ def load_params(path: Path = Path("params.yaml")) -> FundusParams:
     if path.exists():
         block = dict((yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("fundus") or {})
     shape = preprocessing_from(block.pop("preprocessing", {}))
-    block = {name: tuple(value) if isinstance(value, list) else value for name, value in block.items()}
-    params = FundusParams(preprocessing=shape, **block)
-    if len({len(params.rate), len(params.steps_final), len(params.steps_source), len(params.steps_fold)}) != 1:
-        raise ValueError("params.yaml, fundus: rate and the three steps need one number for each cycle")
-    return params
+    return FundusParams(preprocessing=shape, **block)
 
 
 def corpora_root() -> Path | None:

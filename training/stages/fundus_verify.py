@@ -21,7 +21,7 @@ from inference.fundus.screener import Screener
 from models.bundle import Bundle
 from training.datasets.fundus import GRADED_SOURCES, read_photographs
 from training.metrics.fundus import rounded, wilson
-from training.stages.fundus_data import Views
+from training.stages.fundus_data import Cache
 from training.stages.fundus_linear import fold_logits
 from training.stages.fundus_settings import corpora_root, one_thread
 
@@ -59,8 +59,8 @@ def through_bundle(root: Path, bundle: Path, limit: int) -> dict[str, Any]:
 def parity(root: Path, bundle: Path, work: Path, limit: int) -> dict[str, Any]:
     """Largest and mean difference of the referable probability between the bundle and the training network."""
     screener = Screener(Bundle.open(bundle))
-    views = Views.load(work)
-    row_of = {(p.source, p.name): i for i, p in enumerate(views.photographs)}
+    cache = Cache.load(work)
+    row_of = {(p.source, p.name): i for i, p in enumerate(cache.photographs)}
     _, logits = fold_logits(work, "final")
     p = cumulative(logits, screener.model.temperature, screener.model.shift)
     differences = [

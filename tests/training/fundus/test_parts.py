@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
 from inference.fundus.model import cumulative
-from inference.fundus.retina import Preprocessing, find_retina
+from inference.fundus.retina import Preprocessing, crop, disc, even_out, find_retina
 from training.datasets.fundus import grouped_folds, read_labels
+from training.datasets.fundus_squares import square, square_masks
 from training.datasets.fundus_synthetic import synthetic_fundus, write_corpus
-from training.datasets.fundus_views import augmented_view
+from training.datasets.fundus_views import augmented_views, even_out_batch, jpeg
 from training.metrics.fundus import auc, auc_interval, mass_ratio, operating, predictive, quadratic_kappa, sensitive_threshold, wilson
 from training.networks.efficientnet_lite import EfficientNetLite0, FundusNet, ServingNet, imagenet_checkpoint, pretrained
 
@@ -87,17 +90,54 @@ def test_traps_of_the_corpora_are_honoured() -> None:
     assert len(one) == 1
 
 
-def test_views_are_of_one_shape_and_masks_follow() -> None:
-    settings = Preprocessing()
+def drawn_views(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Four views of one synthetic photograph, and its lesion mask under the same geometry."""
     image, mask = synthetic_fundus(np.random.default_rng(4), lesions=20)
-    from PIL import Image
+    retina = find_retina(image)
+    cut, edges = square(image, retina)
+    squares = torch.from_numpy(cut.copy()).permute(2, 0, 1).repeat(4, 1, 1, 1)
+    masks = torch.from_numpy(square_masks([Image.fromarray(mask).convert("L")], retina)).repeat(4, 1, 1, 1)
+    generator = torch.Generator().manual_seed(seed)
+    values, moved = augmented_views(squares, torch.tensor([edges] * 4), Preprocessing(), generator, masks)
+    assert moved is not None
+    return values, moved
 
-    for seed in range(6):
-        rng = np.random.default_rng(seed)
-        values, moved = augmented_view(image, find_retina(image), settings, rng, [Image.fromarray(mask).convert("L")])
-        assert values.shape == (240, 320, 3) and values.dtype == np.float32
+
+def test_views_are_of_one_shape_and_masks_follow() -> None:
+    for seed in range(3):
+        values, moved = drawn_views(seed)
+        assert values.shape == (4, 3, 240, 320) and values.dtype == torch.float32
         assert values.min() >= 0 and values.max() <= 1
-        assert moved[0].shape == (240, 320) and moved[0].any()
+        assert moved.shape == (4, 1, 240, 320) and bool((moved.sum((1, 2, 3)) > 50).all())
+        assert not torch.equal(values[0], values[1])
+
+
+def test_views_are_drawn_again_from_their_seed() -> None:
+    assert torch.equal(drawn_views(1)[0], drawn_views(1)[0])
+
+
+def test_evening_out_is_the_same_in_batches() -> None:
+    image, _ = synthetic_fundus(np.random.default_rng(4), lesions=20)
+    settings = Preprocessing()
+    band, shown = crop(image, find_retina(image), settings.diameter, settings.height)
+    valid = shown & disc(settings.diameter, settings.height, settings.rim)
+    expected = even_out(np.asarray(band), valid, settings)
+    given = torch.from_numpy(np.asarray(band).copy()).permute(2, 0, 1)[None].float() / 255
+    found = even_out_batch(given, torch.from_numpy(valid)[None, None], settings)[0].permute(1, 2, 0).numpy()
+    assert np.abs(found - expected).max() < 0.02 and np.abs(found - expected).mean() < 0.002
+
+
+def test_jpeg_loses_as_much_as_the_library_does() -> None:
+    image = synthetic_fundus(np.random.default_rng(4), size=(320, 320), lesions=20)[0]
+    values = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None].float() / 255
+    for quality in (30, 75):
+        stream = io.BytesIO()
+        image.save(stream, "JPEG", quality=quality)
+        library = torch.from_numpy(np.asarray(Image.open(stream)).copy()).permute(2, 0, 1)[None].float() / 255
+        own = jpeg(values, torch.full((1, 1, 1, 1), float(quality)))
+        lost = (library - values).abs().mean()
+        assert (own - library).abs().mean() < 0.5 * lost
+    assert torch.equal(jpeg(values, torch.full((1, 1, 1, 1), 101.0)), values)
 
 
 class Original(nn.Module):
@@ -123,12 +163,13 @@ def test_folding_keeps_the_stem_exact() -> None:
     assert torch.allclose(original(x), pretrained().stem(x), atol=1e-4)
 
 
-def test_network_shapes_and_frozen_parts() -> None:
+def test_network_shapes_and_its_three_parts() -> None:
     network = FundusNet(EfficientNetLite0())
     logits, maps, pooled = network.eval()(torch.randn(2, 3, 96, 128))
     assert logits.shape == (2, 4) and maps.shape == (2, 4, 12, 16) and pooled.shape == (2, 1280)
     serving = ServingNet(network, EfficientNetLite0()).eval()
     assert serving(torch.randn(2, 3, 96, 128))[2].shape == (2, 304)
-    trained = {id(p) for p in network.trainable()}
-    assert not any(id(p) in trained for p in network.backbone.stem.parameters())
-    assert all(id(p) in trained for p in network.grade.parameters())
+    lower, heads = {id(p) for p in network.lower_parameters()}, {id(p) for p in network.head_parameters()}
+    assert not lower & heads
+    assert {id(p) for p in network.backbone.stem.parameters()} < lower and {id(p) for p in network.grade.parameters()} < heads
+    assert {id(p) for p in network.parameters()} > lower | heads
