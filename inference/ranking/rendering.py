@@ -13,6 +13,8 @@ from data_contracts.structure import Entity
 from inference.reading.types import Reading
 
 MAX_CHARACTERS = 400
+SECOND_LOOK = 40
+"""Code points that must be left for a second look."""
 LEFT_OUT = frozenset({"absent", "family", "other_person", "conditional"})
 """Assertions of what the record does not say of its patient."""
 _CLAUSE = re.compile(r"[^，。；;,\n！!？?]*[，。；;,\n！!？?]?")
@@ -86,6 +88,11 @@ def _kept(text: str, start: int, entities: Sequence[Entity]) -> str:
 
 def render(reading: Reading) -> str:
     """The rendering, at most about `MAX_CHARACTERS` code points."""
+    return renderings(reading)[0]
+
+
+def renderings(reading: Reading) -> tuple[str, str]:
+    """The rendering, and what a long record tells beyond it, of the same length at most; empty where little is left."""
     parts: list[tuple[str | None, str]] = []
     whole = reading.section_texts.get(None)
     if whole is not None:
@@ -106,6 +113,7 @@ def render(reading: Reading) -> str:
             inside = [e for e in reading.entities if e.span.section == section]
             parts.append((section, _kept(text, 0, inside)))
     ordered: list[str] = []
+    beyond: list[str] = []
     room = MAX_CHARACTERS
     for wanted in _ORDER:
         for name, text in parts:
@@ -116,6 +124,8 @@ def render(reading: Reading) -> str:
             if taken:
                 ordered.append(taken)
                 room -= len(taken)
-    body = " | ".join(ordered)
-    head = header(reading)
-    return f"{head} | {body}" if head else body
+            if text[len(taken) :]:
+                beyond.append(text[len(taken) :])
+    head = [header(reading)] if header(reading) else []
+    left = " | ".join(beyond)[:MAX_CHARACTERS]
+    return " | ".join((*head, *ordered)), " | ".join((*head, left)) if len(left) >= SECOND_LOOK else ""

@@ -15,8 +15,8 @@ from inference.reading.reader import Reader
 from knowledge_base.build import COMPILED, ROOT, Content
 from knowledge_base.compiled import KnowledgeBase, load
 
-CASES, PRESENTATIONS, ADMISSIONS, CALM_VISITS = (
-    sorted((ROOT / folder).glob("*.jsonl")) for folder in ("cases", "presentations", "admissions", "calm_visits")
+CASES, PRESENTATIONS, ADMISSIONS, CALM_VISITS, EXAMINATIONS = (
+    sorted((ROOT / folder).glob("*.jsonl")) for folder in ("cases", "presentations", "admissions", "calm_visits", "examinations")
 )
 
 
@@ -118,6 +118,18 @@ def test_admissions_are_whole_records_of_known_entries(kb: KnowledgeBase) -> Non
         for row in rows
         if not {"主诉", "现病史", "查体"} <= set(row["sections"]) or sum(map(len, row["sections"].values())) < 300
     ] == []
+
+
+def test_examinations_have_one_right_option_of_five(kb: KnowledgeBase) -> None:
+    rows = [json.loads(line) for path in EXAMINATIONS for line in path.read_text(encoding="utf-8").splitlines()]
+    names = {d.id: {d.name, *d.aliases} for d in kb.diseases.values()} | {t.id: set(t.names) for t in kb.thin.values()}
+    assert rows
+    assert {row["gold"] for row in rows} - set(names) == set()
+    assert [row["text"] for row in rows if len(set(row["options"])) != 5 or sum(o in names[row["gold"]] for o in row["options"]) != 1] == []
+    assert [row["text"] for row in rows if next(o for o in row["options"] if o in names[row["gold"]]) in row["text"]] == []
+    places = Counter(next(i for i, o in enumerate(row["options"]) if o in names[row["gold"]]) for row in rows)
+    assert max(places.values()) < 0.3 * len(rows)
+    assert len({row["text"] for row in rows}) == len(rows)
 
 
 def test_calm_visits_raise_no_flag_at_once(kb: KnowledgeBase, rule_reader: Reader) -> None:

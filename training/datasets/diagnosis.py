@@ -20,7 +20,9 @@ from inference.ranking.names import NameIndex, normalise_name
 from knowledge_base.build import ROOT
 from knowledge_base.compiled import KnowledgeBase
 
-CASES, PRESENTATIONS, ADMISSIONS, CALM_VISITS = (ROOT / name for name in ("cases", "presentations", "admissions", "calm_visits"))
+CASES, PRESENTATIONS, ADMISSIONS, CALM_VISITS, EXAMINATIONS = (
+    ROOT / name for name in ("cases", "presentations", "admissions", "calm_visits", "examinations")
+)
 _SECTIONS = ("主诉", "现病史", "既往史", "个人史", "婚育史", "月经史", "家族史", "体格检查", "查体", "专科检查", "入院情况", "辅助检查")
 _AGE_BAND = re.compile(r"(\d+)\+")
 
@@ -106,7 +108,24 @@ def admissions(kb: KnowledgeBase) -> list[Example]:
             labels = tuple(entry for entry in row["gold"] if entry in kb.diseases or entry[len("icd10:") :] in kb.by_category)
             if labels:
                 record = _record(ident, sections=sections, patient=_patient(row["sex"], row["age"]))
-                found.append(Example(ident, "admission", record, labels, ident))
+                found.append(Example(ident, "admission", record, labels, ident, meta={"differential": row["differential"]}))
+    return found
+
+
+def examinations(kb: KnowledgeBase) -> list[Example]:
+    """Questions in the manner of a licensing examination with five options, written for training, so none is held out."""
+    found = []
+    for path in sorted(EXAMINATIONS.glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            if row["gold"] not in kb.diseases and row["gold"] not in kb.thin:
+                continue
+            entry = kb.diseases.get(row["gold"]) or kb.thin[row["gold"]]
+            answer = next(option for option in row["options"] if option in (entry.name, *entry.aliases))
+            ident = f"examination-{hashlib.sha256(row['text'].encode()).hexdigest()[:12]}"
+            record = _record(ident, text=row["text"])
+            options = tuple(row["options"])
+            found.append(Example(ident, "examination", record, (row["gold"],), ident, options=options, meta={"answer": answer}))
     return found
 
 
@@ -245,12 +264,16 @@ def ai_hospital(folder: Path, kb: KnowledgeBase) -> list[Example]:
     return found
 
 
-def jmed(folder: Path, kb: KnowledgeBase) -> list[Example]:
-    """Online consultations with silver gold: the summary (or complaint and patient turns), certain ones only."""
+def jmed(folder: Path, kb: KnowledgeBase, part: str) -> list[Example]:
+    """Online consultations with silver gold: the summary (or complaint and patient turns), certain ones only.
+
+    The set has no development part of its own: a fifth by hash of the id is `dev`, the others `train`.
+    """
     names, table = NameIndex(kb), gold_codes(folder)
     found = []
     for row in _rows(folder / "jmed" / "train.jsonl.gz"):
-        if float(row.get("silver_score") or 0) != 1 or row.get("tcm"):
+        held = int(hashlib.sha256(f"jmed {row['id']}".encode()).hexdigest()[:8], 16) % 5 == 0
+        if float(row.get("silver_score") or 0) != 1 or row.get("tcm") or held != (part == "dev"):
             continue
         codes = [_codes(table, "jmed", name) for name in row["gold"]]
         labels = _labelled(kb, names, row["gold"], codes) or (f"name:{row['gold'][0]}",)
@@ -382,13 +405,13 @@ def encyclopaedia(folder: Path) -> list[tuple[str, tuple[str, ...], tuple[str, .
 
 def training(kb: KnowledgeBase) -> list[Example]:
     """All labelled training records: what was authored, synthesised cases apart, and the corpora's train parts if any."""
-    found = authored(kb, "train") + presentations(kb) + admissions(kb) + calm_visits()
+    found = authored(kb, "train") + presentations(kb) + admissions(kb) + examinations(kb) + calm_visits()
     folder = corpora()
     if folder is not None:
         found += (
             vignettes(folder, kb, "train")
             + ai_hospital(folder, kb)
-            + jmed(folder, kb)
+            + jmed(folder, kb, "train")
             + ccl_cardiology(folder, kb)
             + consult_reports(folder, kb)
         )
@@ -406,6 +429,7 @@ def development(kb: KnowledgeBase) -> dict[str, list[Example]]:
         found |= {
             "msdiagnosis_validation": msdiagnosis(folder, kb),
             "cmexam_vignettes_dev": vignettes(folder, kb, "dev"),
+            "jmed_dev": jmed(folder, kb, "dev"),
             "triage_complaints_dev": complaints(folder, "dev"),
             "dialmed_dev": dialmed(folder),
             "mz10_test": symptom_lists(folder, "mz10", "test"),

@@ -2,7 +2,8 @@
 
     python -m training.stages.ranker_corpora
 
-Writes `build/training/queries.jsonl` (id, source, text, findings stated and denied, urgency of its red flags, labels, options, group, split). Without `XINGLIN_CORPORA` the authored
+Writes `build/training/queries.jsonl` (id, source, text, what the text leaves out, findings stated and denied, urgency of its red flags,
+labels, differential, options, group, split). Without `XINGLIN_CORPORA` the authored
 and synthesised cases alone are prepared, and the stage says so. Near-duplicates across splits fail the stage.
 """
 
@@ -17,7 +18,7 @@ from typing import Any
 from data_contracts.record import Record
 from inference.facts import facts_of
 from inference.flagging import red_flags
-from inference.ranking.rendering import render
+from inference.ranking.rendering import renderings
 from inference.ranking.taught import said
 from inference.reading.reader import Reader
 from knowledge_base.compiled import KnowledgeBase, load
@@ -44,13 +45,16 @@ def render_all(examples: Sequence[Example], reader: Reader, kb: KnowledgeBase) -
         reading = reader.read([Record.model_validate(example.record)])[0]
         read = facts_of(reading, kb)
         flags = red_flags(read, kb) if example.source in FLAGGED else ()
+        text, second = renderings(reading)
         yield {
             "id": example.id,
             "source": example.source,
-            "text": render(reading),
+            "text": text,
+            "second": second,
             "findings": said(read.facts.present, read.facts.absent),
             "urgency": flags[0].urgency if flags else None,
             "labels": list(example.labels),
+            "differential": list(example.meta.get("differential", ())) if example.source == "admission" else [],
             "options": list(example.options),
             "answer": example.meta.get("answer"),
             "group": example.group,
@@ -93,7 +97,7 @@ def run(kb: KnowledgeBase, out: Path = OUT) -> dict[str, int]:
     reader = Reader(kb)
     train = [{**row, "split": "train"} for row in render_all([*training(kb), *synthesised()], reader, kb)]
     held = [{**row, "split": name} for name, examples in development(kb).items() for row in render_all(examples, reader, kb)]
-    own = {"authored_dev", "authored_test", "cmexam_vignettes_dev", "msdiagnosis_validation"}
+    own = {"authored_dev", "authored_test", "cmexam_vignettes_dev", "msdiagnosis_validation", "jmed_dev"}
     doubles = leaks(train, [row for row in held if row["split"] in own])
     if len(doubles) > 0:
         dropped = {a for a, _ in doubles}

@@ -57,6 +57,8 @@ NON_NEGATIVE = (
     "taught_gap",
     "taught_near",
     "taught_rank",
+    "second_gap",
+    "second_rank",
     "mention_present",
     "mention_possible",
     "key_hits",

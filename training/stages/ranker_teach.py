@@ -27,7 +27,7 @@ from inference.ranking.encoder import Matrix, TextEncoder
 from inference.ranking.taught import TAUGHT
 from knowledge_base.compiled import KnowledgeBase, load
 from models.bundle import GOLDEN, Bundle, seal
-from training.datasets.entry_texts import EntryText, entry_texts
+from training.datasets.entry_texts import EntryText, entry_texts, second_looks
 from training.networks.taught import TaughtModule
 from training.parameters import Parameters, load_block
 from training.stages.ranker_corpora import OUT as QUERIES
@@ -56,6 +56,8 @@ class TeachParameters(Parameters):
     least_count: int = 2
     """Training texts in which a finding must be stated, or denied, to have a mark."""
     scale: float = 20.0
+    differential: float = 0.1
+    """Share of a text's target that goes to the differential of its entry, so that the list behind the first place is one a doctor would weigh."""
     danger: float = 0.3
     """Weight of the loss of danger beside that of the entries."""
     epochs: int = 8
@@ -104,6 +106,16 @@ def withheld(marks: Sequence[Sequence[int]], parameters: TeachParameters, drawn:
     return kept
 
 
+def targets_of(text: EntryText, differential: float) -> list[tuple[str, float]]:
+    """Entries with their shares of a text's target; a text without an entry has none."""
+    total = sum(weight for _, weight in text.entries)
+    beside = differential if text.differential and total else 0.0
+    return [
+        *((entry, (1.0 - beside) * weight / total) for entry, weight in text.entries),
+        *((entry, beside / len(text.differential)) for entry in text.differential if beside),
+    ]
+
+
 def teach(
     vectors: Matrix, texts: Sequence[EntryText], ids: Sequence[str], findings: Sequence[str], parameters: TeachParameters
 ) -> tuple[TaughtModule, float]:
@@ -113,14 +125,14 @@ def teach(
     numbers = {finding: number for number, finding in enumerate(findings)}
     marks = [[numbers[finding] for finding in text.findings if finding in numbers] for text in texts]
     places = {ident: place for place, ident in enumerate(ids)}
-    most = max(len(text.entries) for text in texts)
+    targets = [targets_of(text, parameters.differential) for text in texts]
+    most = max(map(len, targets))
     danger = torch.tensor([bool(text.danger) for text in texts], dtype=torch.float32)
     judged = torch.tensor([text.danger is not None for text in texts], dtype=torch.float32)
     labels, shares = torch.zeros(len(texts), most, dtype=torch.long), torch.zeros(len(texts), most)
-    for i, text in enumerate(texts):
-        total = sum(weight for _, weight in text.entries)
-        for j, (ident, weight) in enumerate(text.entries):
-            labels[i, j], shares[i, j] = places[ident], weight / total
+    for i, target in enumerate(targets):
+        for j, (ident, share) in enumerate(target):
+            labels[i, j], shares[i, j] = places[ident], share
     given = torch.from_numpy(vectors)
     weights = torch.tensor([text.weight * parameters.sources.get(text.source, 1.0) for text in texts])
     prototypes = prototypes_of(given, labels, shares, weights, len(ids))
@@ -169,7 +181,7 @@ def run(
     bundle = Bundle.open(bundle_folder, replay=0)
     encoder = TextEncoder(bundle)
     rows = [json.loads(line) for line in queries.read_text(encoding="utf-8").splitlines()]
-    texts = list(entry_texts(rows, kb))
+    texts = [*entry_texts(rows, kb), *second_looks(rows, kb)]
     targets = [*kb.diseases, *kb.thin]
     held = [row for row in rows if row["split"] == "authored_dev" and row["labels"] and row["labels"][0] in kb.diseases]
     with run_of("ranker_teach", parameters.model_dump(), inputs={"queries": queries}):

@@ -2,10 +2,11 @@
 
     python -m training.stages.ranker_train
 
-Every step takes a batch of one kind: records with diseases (softmax over every view of the knowledge base: the positive's
-view, exam options and a differential's view encoded live, all others from a cached matrix that is refreshed), records with
-one of a set's class names (softmax over that set's names), or symptom lists with encyclopaedia names (in-batch).
-Resumable: weights, averaged weights and position are checkpointed.
+Every step takes a batch of one kind: records with diseases, all sources mixed (softmax over every view of the knowledge base:
+the positive's view, exam options and a differential's view encoded live, all others from a cached matrix that is refreshed;
+and softmax over a learned centre of each disease, which draws a disease's own records together), records with one of a set's
+class names (softmax over that set's names), or symptom lists with encyclopaedia names (in-batch). The centres are left behind:
+a bundle holds views and what is taught over vectors. Resumable: weights, averaged weights and position are checkpointed.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ FOLDER = Path("build/training/ranker")
 WEIGHTS = Path("weights") / "bge-small-zh-v1.5"
 ROWS_A_PASS = {"cpu": 16, "cuda": 128}
 """Texts encoded at once: few on a processor, where padding costs more than a pass."""
+PROBED_OF = 1400
+"""About how many authored development records there are; every n-th is probed."""
+CLASS_SOURCES = ("triage", "mz10", "mz4", "dxy")
 
 
 class RankerParameters(Parameters):
@@ -55,10 +59,19 @@ class RankerParameters(Parameters):
     warmup_steps: int = 40
     temperature: float = 0.05
     token_budget: int = 3200
+    """Tokens of a batch's records."""
     most_rows: int = 48
     """Records of a batch at most."""
     max_query_tokens: int = 160
     max_view_tokens: int = 64
+    centres_weight: float = 1.0
+    """Weight of the softmax over the diseases' centres."""
+    further_share: float = 0.1
+    """Share of a record's further diagnoses in that softmax; the main one has the rest."""
+    stretch: float = 0.3
+    """Share of records from which a stretch is left out."""
+    probed: int = 200
+    """Held-out authored records that are ranked by views alone at each refresh."""
     options_weight: float = 0.5
     """Weight of choosing the answer among an exam's options, or a disease among its differential."""
     refresh_steps: int = 200
@@ -151,6 +164,7 @@ class Trainer:
         self.names = NameIndex(kb)
         root = os.environ.get("XINGLIN_CORPORA")
         source = Path(root) / WEIGHTS if root and not parameters.tiny else None
+        every, rows = rows, [row for row in rows if row["split"] == "train"]
         vocabulary_texts = [*self.view_texts, *(row["text"] for row in rows)]
         if parameters.warm_start is not None:
             earlier = Path(parameters.warm_start)
@@ -170,6 +184,9 @@ class Trainer:
         tokenizer.no_truncation()
         self.tokenizer = tokenizer
         self.views = Texts.of(tokenizer, self.view_texts, parameters.max_view_tokens)
+        held = [row for row in every if row["split"] == "authored_dev" and row["labels"]][:: max(1, PROBED_OF // max(1, parameters.probed))]
+        self.probe_labels = [row["labels"][0] for row in held]
+        self.probe_texts = Texts.of(tokenizer, [row["text"] for row in held], parameters.max_query_tokens)
         self.rows = rows
         self.queries = Texts.of(tokenizer, [row["text"] for row in rows], parameters.max_query_tokens)
         self.by_source: dict[str, list[int]] = {}
@@ -184,11 +201,13 @@ class Trainer:
         self.class_sets = {
             source: sorted({label for i in members for label in rows[i]["labels"] if label.startswith("name:")})
             for source, members in self.by_source.items()
-            if source in ("triage", "mz10", "mz4", "dxy")
+            if source in CLASS_SOURCES
         }
         self.class_views = {s: Texts.of(tokenizer, [name_view((n[5:],)) for n in names], 32) for s, names in self.class_sets.items()}
         folder_corpora = corpora()
         self.encyclopaedia = encyclopaedia(folder_corpora) if folder_corpora is not None and not parameters.tiny else []
+        self.centres = torch.nn.Parameter(torch.zeros(len(self.target_number), self.model.encoder.config.hidden_size, device=self.device))
+        self.name_tokens: dict[str, list[int]] = {}
         self.cached: Tensor = torch.zeros(0)
         self.cached_classes: dict[str, Tensor] = {}
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
@@ -222,19 +241,36 @@ class Trainer:
         self.cached = self.encode_frozen(self.views.ids)
         self.cached_classes = {s: self.encode_frozen(t.ids) for s, t in self.class_views.items()}
 
+    @torch.no_grad()
+    def start_centres(self) -> None:
+        """Each disease's centre begins where its views lie."""
+        sums = torch.zeros_like(self.centres).index_add_(0, self.view_number, self.cached)
+        self.centres.copy_(torch.nn.functional.normalize(sums, dim=1))
+
+    def probe(self) -> dict[str, float]:
+        """Share of probed records whose main disease is the first, or among three, by views alone."""
+        if not self.probe_labels:
+            return {}
+        nearest = torch.full((len(self.probe_labels), len(self.target_number)), -2.0, device=self.device)
+        cosines = self.encode_frozen(self.probe_texts.ids) @ self.cached.T
+        nearest.scatter_reduce_(1, self.view_number[None].expand_as(cosines), cosines, "amax")
+        own = torch.tensor([self.target_number.get(label, 0) for label in self.probe_labels], device=self.device)
+        ranks = (nearest > nearest.gather(1, own[:, None])).sum(1)
+        return {"probe_top1": float((ranks < 1).float().mean()), "probe_top3": float((ranks < 3).float().mean())}
+
     # -- batches ---------------------------------------------------------------------------------------------------
 
-    def _take(self, members: Sequence[int]) -> list[int]:
-        """A random batch of rows of similar length within the token budget."""
-        start = self.rng.choice(members)
-        size = len(self.queries.ids[start])
-        near = [
-            i
-            for i in self.rng.sample(list(members), min(len(members), 10 * self.p.most_rows))
-            if abs(len(self.queries.ids[i]) - size) <= max(12, size // 5)
-        ]
-        count = max(4, min(self.p.most_rows, self.p.token_budget // max(size + 40, 24)))
-        return list(dict.fromkeys([start, *near]))[:count]
+    def take(self, shares: dict[str, float]) -> list[int]:
+        """Random rows, each of a source drawn by its share, within the token budget."""
+        found: dict[int, None] = {}
+        tokens = 0
+        for source in self.rng.choices(list(shares), list(shares.values()), k=self.p.most_rows):
+            row = self.rng.choice(self.by_source[source])
+            tokens += 0 if row in found else len(self.queries.ids[row])
+            if tokens > self.p.token_budget and len(found) >= 4:
+                break
+            found[row] = None
+        return list(found)
 
     def _positive(self, row: dict[str, Any]) -> tuple[str, list[str]]:
         """One sampled positive target and all positive targets of a row."""
@@ -258,21 +294,44 @@ class Trainer:
         live = self.encode(batch.documents)
         logits_live = queries @ live.T / self.p.temperature
         logits_cached = queries @ self.cached.T / self.p.temperature
-        mask_live = torch.tensor(
-            [
-                [d != own and (d == answer or t in positives) for d, t in enumerate(batch.targets)]
-                for own, answer, positives in zip(batch.own, batch.answers, batch.positives, strict=True)
-            ],
-            device=self.device,
-        )
-        mask_cached = torch.stack(
-            [torch.isin(self.view_number, torch.tensor(sorted(p) or [-1], device=self.device)) for p in batch.positives]
-        )
+        right = np.zeros((len(batch.rows), len(self.target_number) + 1), dtype=bool)
+        for place, positives in enumerate(batch.positives):
+            right[place, sorted(positives)] = True
+        also_right = right[:, batch.targets]
+        places = np.arange(len(batch.rows))
+        answered = np.array(batch.answers) >= 0
+        also_right[places[answered], np.array(batch.answers)[answered]] = True
+        also_right[places, batch.own] = False
+        mask_live = torch.from_numpy(also_right).to(self.device)
+        mask_cached = torch.from_numpy(right).to(self.device)[:, self.view_number]
         logits = torch.cat([logits_live.masked_fill(mask_live, -1e4), logits_cached.masked_fill(mask_cached, -1e4)], dim=1)
         loss = torch.nn.functional.cross_entropy(logits, torch.tensor(batch.own, device=self.device))
-        first = torch.zeros(1, dtype=torch.long, device=self.device)
-        among = [torch.nn.functional.cross_entropy(logits_live[q, places][None], first) for q, places in batch.choices]
-        return loss + self.p.options_weight * torch.stack(among).mean() if among else loss
+        if batch.choices:
+            loss = loss + self.p.options_weight * self.choice_loss(logits_live, batch.choices)
+        return loss + self.p.centres_weight * self.centres_loss(queries, batch.rows)
+
+    def choice_loss(self, logits: Tensor, choices: Sequence[tuple[int, list[int]]]) -> Tensor:
+        """Softmax over each query's options alone, the answer first; `logits` (queries, documents)."""
+        most = max(len(places) for _, places in choices)
+        columns = torch.tensor([places + places[:1] * (most - len(places)) for _, places in choices], device=self.device)
+        absent = torch.tensor([[k >= len(places) for k in range(most)] for _, places in choices], device=self.device)
+        rows = torch.tensor([query for query, _ in choices], device=self.device)
+        among = logits[rows[:, None], columns].masked_fill(absent, -1e4)
+        return torch.nn.functional.cross_entropy(among, torch.zeros(len(choices), dtype=torch.long, device=self.device))
+
+    def centres_loss(self, queries: Tensor, rows: Sequence[int]) -> Tensor:
+        """Softmax over the centres of all diseases, further diagnoses with a small share."""
+        share = torch.zeros(len(rows), len(self.target_number))
+        for place, i in enumerate(rows):
+            _, labels = self._positive(self.rows[i])
+            for position, label in enumerate(dict.fromkeys(labels)):
+                share[place, self.target_number[label]] = (
+                    1.0 if len(labels) == 1 else self.p.further_share / (len(labels) - 1) if position else 1.0 - self.p.further_share
+                )
+        share = share.to(self.device)
+        logits = queries @ torch.nn.functional.normalize(self.centres, dim=1).T / self.p.temperature
+        judged = share.sum(1)
+        return -(torch.log_softmax(logits, dim=1) * share).sum() / judged.sum().clamp(min=1)
 
     def _add_row(self, batch: DiseaseBatch, i: int) -> None:
         """Add a row's query with its positive document, a rival of its differential, and options."""
@@ -313,13 +372,19 @@ class Trainer:
         return "", []
 
     def _name_ids(self, name: str) -> list[int]:
-        return Texts.of(self.tokenizer, [name_view((name,))], 32).ids[0]
+        if name not in self.name_tokens:
+            self.name_tokens[name] = Texts.of(self.tokenizer, [name_view((name,))], 32).ids[0]
+        return self.name_tokens[name]
 
     def _dropped(self, i: int) -> list[int]:
-        """The query, a fifth of the time cut to its first 24–64 tokens, so that a complaint alone works."""
+        """The query, a fifth of the time cut to its first 24–64 tokens, so that a complaint alone works; or without a stretch of it."""
         ids = self.queries.ids[i]
         if len(ids) > 40 and self.rng.random() < 0.2:
             return ids[: self.rng.randint(24, 64)] + ids[-1:]
+        if len(ids) > 24 and self.rng.random() < self.p.stretch:
+            size = int(len(ids) * self.rng.uniform(0.1, 0.4))
+            start = self.rng.randint(1, len(ids) - 1 - size)
+            return ids[:start] + ids[start + size :]
         return ids
 
     def class_loss(self, members: Sequence[int], source: str) -> Tensor:
@@ -360,25 +425,32 @@ class Trainer:
         embedding = self.model.encoder.embeddings.word_embeddings
         embedding.sparse = True
         dense = [p for n, p in self.model.named_parameters() if "word_embeddings" not in n]
-        optimiser = torch.optim.AdamW(dense, lr=self.p.learning_rate, weight_decay=0.01)
+        optimiser = torch.optim.AdamW([*dense, self.centres], lr=self.p.learning_rate, weight_decay=0.01)
         sparse = torch.optim.SparseAdam([embedding.weight], lr=self.p.learning_rate)
         self._resume()
         self.model.train()
         shares = {s: w for s, w in self.p.shares.items() if s in self.by_source or (s == "encyclopaedia" and self.encyclopaedia)}
+        records = {s: w for s, w in shares.items() if s != "encyclopaedia" and s not in self.class_sets}
+        kinds = {s: w for s, w in shares.items() if s not in records} | {"records": sum(records.values())}
         losses: list[float] = []
         began = time.monotonic() - self.spent
         self.refresh()
+        if not self.step:
+            self.start_centres()
         while (elapsed := time.monotonic() - began) < self.p.minutes * 60:
             if self.step and self.step % self.p.refresh_steps == 0:
                 self.refresh()
                 self._save(elapsed)
-            source = self.rng.choices(list(shares), list(shares.values()))[0]
-            if source == "encyclopaedia":
+                probed = self.probe()
+                log.info("step %d, %s", self.step, probed)
+                mlflow.log_metrics(probed, step=self.step)
+            kind = self.rng.choices(list(kinds), list(kinds.values()))[0]
+            if kind == "encyclopaedia":
                 loss: Tensor | None = self.encyclopaedia_loss()
-            elif source in self.class_sets:
-                loss = self.class_loss(self._take(self.by_source[source]), source)
+            elif kind == "records":
+                loss = self.disease_loss(self.take(records))
             else:
-                loss = self.disease_loss(self._take(self.by_source[source]))
+                loss = self.class_loss(self.take({kind: 1.0}), kind)
             self.step += 1
             if loss is None:
                 continue
@@ -415,6 +487,7 @@ class Trainer:
     def _save(self, elapsed: float) -> None:
         save_file({k: v.contiguous() for k, v in self.model.state_dict().items()}, str(self.folder / "weights.safetensors"))
         save_file({k: v.contiguous() for k, v in self.average.items()}, str(self.folder / "averaged.safetensors"))
+        save_file({"centres": self.centres.detach()}, str(self.folder / "centres.safetensors"))
         (self.folder / "position.json").write_text(json.dumps({"step": self.step, "spent": elapsed}))
 
     def _resume(self) -> None:
@@ -423,6 +496,8 @@ class Trainer:
         position = json.loads((self.folder / "position.json").read_text())
         self.model.load_state_dict(load_file(str(self.folder / "weights.safetensors")))
         self.average = load_file(str(self.folder / "averaged.safetensors"), device=str(self.device))
+        with torch.no_grad():
+            self.centres.copy_(load_file(str(self.folder / "centres.safetensors"))["centres"])
         self.step, self.spent = position["step"], position["spent"]
         log.info("resumed at step %d", self.step)
 
@@ -440,7 +515,8 @@ def load_averaged(folder: Path, *, source: Path | None) -> BiEncoder:
 def run(kb: KnowledgeBase, parameters: RankerParameters, *, queries: Path = QUERIES, folder: Path = FOLDER) -> float:
     """Train, tracked in MLflow; the closing loss."""
     torch.set_num_threads(parameters.threads)
-    rows = [row for line in queries.read_text(encoding="utf-8").splitlines() if (row := json.loads(line))["split"] == "train"]
+    kept = ("train", "authored_dev")
+    rows = [row for line in queries.read_text(encoding="utf-8").splitlines() if (row := json.loads(line))["split"] in kept]
     with run_of("ranker", parameters.model_dump(), inputs={"queries": queries}):
         trainer = Trainer(kb, rows, parameters, folder)
         loss = trainer.train()
