@@ -41,7 +41,9 @@ def fold_masks(cache: Cache, fold: str, params: FundusParams) -> tuple[np.ndarra
     if fold.startswith("loso_"):
         held = cache.sources == fold.removeprefix("loso_")
     elif fold.startswith("cv_"):
-        held = grouped_folds(cache.groups, params.folds, params.seed) == int(fold.removeprefix("cv_"))
+        judged = np.flatnonzero(np.isin(cache.sources, (*GRADED_SOURCES, "idrid_seg")))
+        folds = grouped_folds([cache.groups[r] for r in judged], params.folds, params.seed)
+        held[judged[folds == int(fold.removeprefix("cv_"))]] = True
     held_groups = {g for g, h in zip(cache.groups, held, strict=True) if h}
     train = trainable_rows(cache) & ~held
     leaked = [g for g, t in zip(cache.groups, train, strict=True) if t and g in held_groups]
