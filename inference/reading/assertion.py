@@ -460,11 +460,17 @@ class AssertionRules:
                 hits.append(found)
         return hits
 
+    def _runs_on(self, page: _Page, found: _Found, mention: Mention) -> bool:
+        """不恶心呕吐，不头晕头痛。 — of two complaints told in one breath and closed by a comma, 不 denies both."""
+        if found.cue.id != "not" or mention.type not in _CLINICAL or not _CLOSES_CLAUSE.match(page.text, mention.end):
+            return False
+        return mention.start - found.end >= 2 and (found.end, mention.start) in page.mentions and found.end in page.clinical_starts
+
     def _reaches_forward(self, page: _Page, found: _Found, mention: Mention) -> bool:
         between = page.text[found.end : mention.start]
         reach = found.cue.reach
         if reach == "adjacent":
-            return not between.strip() or between.strip() in self._degrees
+            return not between.strip() or between.strip() in self._degrees or self._runs_on(page, found, mention)
         if found.cue.starts_clause and not self._opens_warning(page, found):
             return False
         if reach == "sentence":
