@@ -24,7 +24,6 @@ from knowledge_base.compiled import KnowledgeBase
         ("不恶心呕吐，不发热", "vomiting"),
         ("不心慌晕倒", "syncope"),
         ("没起风团", "wheals"),
-        ("轻生的念头没有", "suicidal_thoughts"),
     ],
 )
 def test_denied(rule_reader: Reader, kb: KnowledgeBase, text: str, finding: str) -> None:
