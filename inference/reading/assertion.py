@@ -100,6 +100,7 @@ class _Cue:
     starts_clause: bool = False
     closes_clause: bool = False
     needs_action: tuple[str, ...] = ()
+    of_complaints: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ def _cue(row: Mapping[str, Any]) -> _Cue:
         row.get("starts_clause", False),
         row.get("closes_clause", False),
         tuple(row.get("needs_action", ())),
+        row.get("of_complaints", True),
     )
 
 
@@ -469,6 +471,8 @@ class AssertionRules:
     def _reaches_forward(self, page: _Page, found: _Found, mention: Mention) -> bool:
         between = page.text[found.end : mention.start]
         reach = found.cue.reach
+        if not found.cue.of_complaints and mention.type in ("symptom", "sign"):
+            return False  # 不吃抗凝药 denies the medicine, 不吃，呕吐 nothing
         if reach == "adjacent":
             return not between.strip() or between.strip() in self._degrees or self._runs_on(page, found, mention)
         if found.cue.starts_clause and not self._opens_warning(page, found):

@@ -24,6 +24,8 @@ from knowledge_base.compiled import KnowledgeBase
         ("不恶心呕吐，不发热", "vomiting"),
         ("不心慌晕倒", "syncope"),
         ("没起风团", "wheals"),
+        ("平时不吃抗凝药", "anticoagulant_use"),
+        ("不吃阿司匹林", "antiplatelet_use"),
     ],
 )
 def test_denied(rule_reader: Reader, kb: KnowledgeBase, text: str, finding: str) -> None:
@@ -43,6 +45,7 @@ def test_denied(rule_reader: Reader, kb: KnowledgeBase, text: str, finding: str)
         ("患者有糖尿病好多年", "diabetes_history"),
         ("不恶心呕吐3天", "vomiting"),
         ("不发热，头痛", "headache"),
+        ("宝宝不吃呕吐", "vomiting"),
     ],
 )
 def test_a_lack_that_is_itself_the_finding(rule_reader: Reader, kb: KnowledgeBase, text: str, finding: str) -> None:
