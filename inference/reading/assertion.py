@@ -100,6 +100,7 @@ class _Cue:
     starts_clause: bool = False
     closes_clause: bool = False
     needs_action: tuple[str, ...] = ()
+    of_complaints: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ def _cue(row: Mapping[str, Any]) -> _Cue:
         row.get("starts_clause", False),
         row.get("closes_clause", False),
         tuple(row.get("needs_action", ())),
+        row.get("of_complaints", True),
     )
 
 
@@ -460,11 +462,19 @@ class AssertionRules:
                 hits.append(found)
         return hits
 
+    def _runs_on(self, page: _Page, found: _Found, mention: Mention) -> bool:
+        """不恶心呕吐，不头晕头痛。 — of two complaints told in one breath and closed by a comma, 不 denies both."""
+        if found.cue.id != "not" or mention.type not in _CLINICAL or not _CLOSES_CLAUSE.match(page.text, mention.end):
+            return False
+        return mention.start - found.end >= 2 and (found.end, mention.start) in page.mentions and found.end in page.clinical_starts
+
     def _reaches_forward(self, page: _Page, found: _Found, mention: Mention) -> bool:
         between = page.text[found.end : mention.start]
         reach = found.cue.reach
+        if not found.cue.of_complaints and mention.type in ("symptom", "sign"):
+            return False  # 不吃抗凝药 denies the medicine, 不吃，呕吐 nothing
         if reach == "adjacent":
-            return not between.strip() or between.strip() in self._degrees
+            return not between.strip() or between.strip() in self._degrees or self._runs_on(page, found, mention)
         if found.cue.starts_clause and not self._opens_warning(page, found):
             return False
         if reach == "sentence":

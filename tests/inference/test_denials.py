@@ -21,6 +21,11 @@ from knowledge_base.compiled import KnowledgeBase
         ("没有呼吸困难", "dyspnoea"),
         ("没有尿痛", "dysuria"),
         ("没有胎动减少", "decreased_fetal_movement"),
+        ("不恶心呕吐，不发热", "vomiting"),
+        ("不心慌晕倒", "syncope"),
+        ("没起风团", "wheals"),
+        ("平时不吃抗凝药", "anticoagulant_use"),
+        ("不吃阿司匹林", "antiplatelet_use"),
     ],
 )
 def test_denied(rule_reader: Reader, kb: KnowledgeBase, text: str, finding: str) -> None:
@@ -38,6 +43,9 @@ def test_denied(rule_reader: Reader, kb: KnowledgeBase, text: str, finding: str)
         ("走几步就没有力气", "fatigue"),
         ("近期手术后发热", "recent_surgery"),
         ("患者有糖尿病好多年", "diabetes_history"),
+        ("不恶心呕吐3天", "vomiting"),
+        ("不发热，头痛", "headache"),
+        ("宝宝不吃呕吐", "vomiting"),
     ],
 )
 def test_a_lack_that_is_itself_the_finding(rule_reader: Reader, kb: KnowledgeBase, text: str, finding: str) -> None:
