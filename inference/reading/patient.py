@@ -50,7 +50,7 @@ class PatientReader:
         # 45天，吃奶少; 主诉：8个月，发热2天: an infant's age with which a record opens, where an infant is told of, a sex or a duration follows
         self._opening = re.compile(
             rf"\s*(?:主诉\s?[:：]?\s?)?(?P<count>\d{{1,3}}|[{CHINESE}]{{1,3}}|半)\s?(?P<unit>个月|月|周|天|日)\s?[，,、\s]\s?"
-            rf"(?:(?P<sex>[男女](?![一-鿿]))|(?P<complaint>[^，。；;\n]{{2,10}}?(?:\d{{1,2}}|[{CHINESE}半])\s?(?:天|日|小时|h)))?"
+            rf"(?:(?P<sex>[男女](?![一-鿿]))|(?P<complaint>[^，。；;\n]{{1,10}}?(?:\d{{1,2}}|[{CHINESE}半])\s?(?:天|日|小时|h)))?"
         )
         self._worse = lists.compiled("worse")
         self._infant_told = lists.compiled("infant_told")
