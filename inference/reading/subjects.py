@@ -53,7 +53,7 @@ class SubjectFinder:
         call = rf"\s*(?:{lists.any_of('hails')}[，,!！。\s]*){{0,3}}(?:[^，。；;\n]{{0,8}}{lists.any_of('phones')}[说:：，,]*)?"
         self._opening = re.compile(rf"{call}{lists.any_of('opening')}?(?:老|小)?")
         # 85岁老奶奶: an age before the word names the patient
-        self._after_age = re.compile(rf"{call}(?:[男女][，,\s]?|一[个位])?(?:\d{{1,3}}|[一二三四五六七八九十]{{1,4}})多?岁的?(?:老|小)?")
+        self._after_age = re.compile(rf"{call}(?:[男女][，,\s]?|一[个位])?(?:\d{{1,3}}|[一二三四五六七八九十]{{1,4}})多?岁的?[老小大]?")
         self._by_surname = re.compile(call + _SURNAME)
         # 俺爹78，…; 房颤大妈，突然…: kinship as it is spoken, or an elder named by an illness, no neighbour of somebody
         self._spoken = lists.words("spoken")
