@@ -92,6 +92,9 @@ class SubjectFinder:
         Only where nobody else is named (or only as an object, in a record of today: 不认儿子), the text is more than a remark, and no
         old or shared disease follows.
         """
+        if len(marks) > 1 and text[marks[0][0] : marks[0][1]] in self._spoken and marks[0][1] == marks[1][0]:
+            # 俺媳妇, 我老公: the pronoun only says whose
+            marks = marks[1:]
         if not marks or marks[0][2] in ("pseudo", "patient"):
             return marks
         first = marks[0]
