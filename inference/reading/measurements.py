@@ -24,6 +24,7 @@ _OF_PREGNANCY = frozenset({"fundal_height", "fetal_heart_rate", "pregnancy_weeks
 _MASKED = re.compile(
     r"(?:19|20)\d{2}\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,2}日?|(?:19|20)\d{2}年(?:\d{1,2}月)?|\d{1,2}月\d{1,2}[日号]?"
     r"|(?<![\d.a-z])\d{1,2}:[0-5]\d(?::[0-5]\d)?(?![\d.])|\d{1,2}[点时]\d{1,2}分?|(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)|\d{8,}"
+    r"|(?<![a-z])g\d{1,2}\s?p\d{1,2}(?:\s?a\d{1,2})?(?:\s?l\d{1,2})?(?![\d.])"
     r"|(?<![\d.+])\d(?:\s?\+\s?\d){1,3}\s?=(?=\s?\d)|\d{6,}x|(?<![a-z])e[1-4]\s?v[1-5t]\s?m[1-6]"
     r"|(?<![a-z])[pcyr]{0,2}t(?:[0-4x]|is)[a-d]?[,，、]?\s?n[0-3x][a-c]?(?:[,，、]?\s?m[01x])?|(?<![a-z])(?:ck|cd|p|s|ki|her|msh|mlh|bcl|cam|gata|ttf|muc)-?\d{1,3}[a-z]?(?=\s?(?:[-+(]|弱|强|阳|阴|部分|散|少|弥漫))"
     r"|(?<![a-z离总])(?:l[1-5]|s[1-5]|c[1-8]|t(?:1[0-2]|[1-9]))(?![\d.]|\s?[%×*])(?:\s?[-~、/,]\s?[lcst]?(?:1[0-2]|[1-9])(?![\d.%℃]))*"
@@ -49,6 +50,7 @@ _LINK_WORDS = (
     "今晨|今日|今天|今早|今|昨日|昨晚|昨天|昨夜|昨|现|目前|当时|当日|入院时|入院|门诊|急诊|平时|平素|平日|空腹|餐后2小时|餐后2h|餐后|餐前|早餐后|晚餐后|饭后|睡前|随机|晨起|清晨|早晨|早上|早|中午|中|晚上|晚间|晚|上午|下午|夜间|傍晚|"
     "术前|术后|治疗前|治疗后|服药后|用药后|服药前|静息|休息时|活动后|吸氧下|吸氧后|未吸氧下|未吸氧|不吸氧|鼻导管吸氧下|吸空气下|吸空气|自然状态|左上肢|右上肢|左侧|右侧|双侧|左臂|右臂|左|右|上肢|平卧位|卧位|坐位|立位|站立|"
     "大于等于|小于等于|大于|小于|高于|低于|超过|不足|不到|不低于|不高于|接近|近|差不多|一直|经常|多在|大多|常|多|一般|大致|左右|腋下|腋|口腔|口|肛|耳|额|末梢|快速|指尖|静脉|血清|血浆|烧到|烧|再次|本次|首次|初|又|仍|还|都|就|也|了|曾|"
+    "没变|没有变|不变|没变化|没有变化|无变化|无明显变化|变化不大|没动|没怎么变|同前|"
     "时|后|前|于|从|由|呈|已|我院|外院|本院|院外|本科室|家中|家里|自己|给她|给他|量出来|测出来|量起来|测起来|量得|量的|测的|量起|量了|量|一下|下来|下|读数|机测|电子血压计|水银柱|血压计|体温计|高压|收缩压|"
     "房颤律|心律不齐|律不齐|律绝对不齐|绝对不齐|律齐|齐|整|一分钟|每分钟|第一次|第二次|两次|二次|一次|三次"
 )
@@ -67,7 +69,8 @@ _SERIES = re.compile(
 _GLYCAEMIC = frozenset({"glucose", "hba1c"})
 _TOLERANCE = re.compile("ogtt|糖耐量|服糖")
 _RESUMES = re.compile(
-    r"[，,；;](?:立即|即|予|给予|经)[^。\n]{2,30}(?:后|，|,)\s?(?:血[糖压钾钠])?(?:升至|降至|升到|降到|回升至|回升到|退至|退到|降为|升为|恢复至|复测|复查|再测)[:为]?\s?"
+    r"[，,；;](?:立即|即|予|给予|经)[^。\n]{2,30}(?:(?:后|，|,)\s?(?:血[糖压钾钠])?(?:升至|降至|升到|降到|回升至|回升到|退至|退到|降为|升为|恢复至|复测|复查|再测)[:为]?\s?|后\s?(?:为|是|:)?\s?)"
+    r"|\s?(?:->|→|=>)[^。\n→]{2,30}(?:后|->|→|=>|:|为){1,2}\s?"
     r"|[，,；;][^。\n]{2,40}(?:下降|降|回升|上升|升|退|恢复|回落|掉|减)(?:到了|至|到|为)\s?"
 )
 _COMPARATOR = re.compile(r"(>=|<=|≥|≤|>|<|大于等于|小于等于|不低于|不高于|大于|小于|高于|低于|超过|不足|不到)\s*$")
@@ -84,7 +87,7 @@ _QUALITATIVE = re.compile(
     r"[\s:为示\"]{0,3}[(\[]?\s?([1-4]\s?\+(?!\d)|\+\s?[1-4](?!\d)|\+{1,4}(?!-|/-)|\+/?-|±|弱阳性|阳性|阴性|-(?![\d>]))\s?[)\]]?"
 )
 _GESTATION = re.compile(
-    r"(?:宫内孕|中期妊娠|早期妊娠|晚期妊娠|妊娠|怀孕|停经|孕龄|孕周|孕|g\d{1,2}p\d{1,2})[:为约\s]{0,3}(\d{1,2}(?:\s?\+\s?[0-6](?!\d))?)\s?(\+?)\s?(?:(?:周|w(?:k|eek)?s?(?![a-z]))\s?(?:\+\s?)?(?:([1-6])\s?(?:天|d(?![a-z])))?)"
+    r"(?:宫内孕|中期妊娠|早期妊娠|晚期妊娠|妊娠|怀孕|停经|孕龄|孕周|孕|g\d{1,2}p\d{1,2}(?:a\d)?(?:l\d)?)[:为约\s]{0,3}(\d{1,2}(?:\s?\+\s?[0-6](?!\d))?)\s?(\+?)\s?(?:(?:周|w(?:k|eek)?s?(?![a-z]))\s?(?:\+\s?)?(?:([1-6])\s?(?:天|d(?![a-z])))?)"
     r"|(?:宫内孕|孕龄|孕周|孕)[:为约\s]{0,3}(\d{1,2}\s?\+\s?[0-6])(?!\d)"
 )
 _INSTRUCTION = re.compile(
@@ -94,12 +97,20 @@ _TARGET = re.compile(r"(?:目标|达标|参考|正常值|正常范围|标准|应
 _CONDITION = re.compile(
     r"(?:如果|假如|倘若|一旦|要是|万一|若(?!干)|如(?=有|出现|发|体温|血压|血糖|再|仍|果|持续|血|超|t|spo2|大于|高于)|当|遇|凡)[^，。；;\n]{0,16}$"
 )
-_MISREAD_POINT = re.compile(r"。(\d)(?=\s?(?:℃|°c|度))")
+_MISREAD_POINT = re.compile(r"。(\d)(?=\s?(?:℃|°c|度))|。(\d{1,2})(?=\s?(?:[mμunp]?mol|[mμunp]?g/[md]?l|i?u/m?l|kpa|[×x*]\s?10))")
+"""A full stop of a scanned text where the point of a number stood: 36。5℃, 6。4mmol/L."""
 _DASH_PAIR = re.compile(r"\s?[-,、 ~]\s?(\d{2,3})(?![\d.])")
 _RESPECTIVE_HEAD = re.compile(r"\s*(?:水平|值)?(?:分别(?:为|是|约为|约|升至|达)?|依次为)?[:\s为]*")
 _LIST_LINK = re.compile(r"\s*[、,，/和及与]\s*")
 _SENTENCE_END = re.compile(r"[。；;\n！!？?]")
 _UNIT_BRACKET = re.compile(r"\s?\(([^()]{1,18})\)")
+_METHOD = re.compile(r"[a-z][a-z-]{1,11}(?:\s?(?:19|20)\d{2})?|[一-鿿]{1,6}[法仪]")
+"""eGFR(CKD-EPI) 52, 血糖(血糖仪) 7.8: how it was measured."""
+_GLUED = re.compile(
+    r"(?<![a-z])(?:sp[o0]2|sa[o0]2|pa?c?[o0]2|hc[o0]3)(?=100(?!\d)|[6-9]\d(?![\d.])|\d{2,3}(?:\.\d{1,2})?\s?(?:%|mmhg|kpa|mmol))"
+)
+"""A name that ends with a digit, and its number right behind it (SpO297%)."""
+_RAISED = re.compile(r"\s?\(?(?:[↑h](?![a-z])|明显|显著|轻度)?(?:[↑h](?![a-z])|升高|增高|偏高|高于)")
 _BRACKET_AFTER = re.compile(r"\s?\(([^()]{1,10})\)")
 _SINGLE_SIGN_CONTEXT = 1
 _CLIPPED_GAP = 6
@@ -218,6 +229,8 @@ class MeasurementGrammar:
         text = _MISREAD.sub(lambda match: match[0].translate(_DIGITS), text)
         masked = _MASKED.sub(lambda match: MASK * len(match[0]), text)
         names = [n for n in self._names.find(masked) if _stands_alone(masked, n[0], n[1])]
+        names += self._glued(masked)
+        names.sort(key=lambda name: name[0])
         characters: list[str] | None = None
         bracketed: dict[int, str] = {}
         for start, end, _ in names:
@@ -226,6 +239,7 @@ class MeasurementGrammar:
                 unit = self._whole_unit(bracket[1])
                 if unit is not None:
                     bracketed[end] = unit
+                if unit is not None or _METHOD.fullmatch(bracket[1].strip()):
                     characters = characters or list(masked)
                     characters[end : bracket.end()] = ["\x01"] * (bracket.end() - end)
             if any(character.isdigit() for character in masked[start:end]) or masked[end - 1] in "+-":
@@ -242,6 +256,13 @@ class MeasurementGrammar:
             found = [item for item in found if item.name != "waist"]
         found.sort(key=lambda item: (item.start, item.end, item.name != "systolic_bp"))
         return [replace(item, unit=self._shown(item.unit), canonical_unit=self._shown(item.canonical_unit)) for item in _cross_check(found)]
+
+    def _glued(self, masked: str) -> list[tuple[int, int, _Name]]:
+        """Names whose last digit runs into the digits of their number."""
+        if "2" not in masked and "3" not in masked:
+            return []
+        named = ((match.start(), match.end(), self._names.longest_at(match[0], 0)) for match in _GLUED.finditer(masked))
+        return [(start, end, hit[1]) for start, end, hit in named if hit is not None and start + hit[0] == end]
 
     def _numbers(self, scan: _Scan, taken: list[tuple[int, int]]) -> list[FoundMeasurement]:
         found: list[FoundMeasurement] = []
@@ -300,7 +321,7 @@ class MeasurementGrammar:
                         quantity.unit = scan.bracketed.get(named[1])
                     if self._names_analyte(scan, quantity, named, gap) and not (named[2].dependent and quantity.second is not None):
                         return self._resolve(scan, quantity, named, gap), named[2]
-                if link is None and named[2].decoy and scan.masked.find("，", named[1], start) < 0 and len(gap) <= 6:
+                if link is None and named[2].decoy and len(gap) <= 6 and not any(c == "，" or c.isdigit() for c in gap):
                     return [], None
         if last is not None and start - series_from <= 40:
             between = scan.masked[series_from:start]
@@ -378,8 +399,8 @@ class MeasurementGrammar:
             value, end, unit_id, tail = composed
             return _Quantity(start, end, tail, value, unit_id, self._comparator(text, start, end)[0])
         ocr = _MISREAD_POINT.match(text, end)
-        if ocr and match[0].isdigit() and len(match[0]) == 2:
-            value, end = float(f"{match[0]}.{ocr[1]}"), ocr.end()
+        if ocr and match[0].isdigit() and (ocr[2] or len(match[0]) == 2):
+            value, end = float(f"{match[0]}.{ocr[1] or ocr[2]}"), ocr.end()
         quantity = _Quantity(start, end, end, value, None)
         self._unit_after(text, quantity)
         self._range(text, quantity)
@@ -586,7 +607,8 @@ class MeasurementGrammar:
         """A value without a unit: inferred only where custom leaves no doubt, and flagged where it does."""
         analyte = row["id"]
         probe = value[0] if isinstance(value, tuple) else value
-        for low, high, unit in row["infer"]:
+        raised = "infer_raised" in row and (strict or _RAISED.match(scan.text, quantity.tail) is not None)
+        for low, high, unit in (*row["infer"], *row["infer_raised"]) if raised else row["infer"]:
             if low <= probe <= high:
                 if unit == "ratio":
                     canonical = _convert(value, 100)
@@ -905,6 +927,8 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
     if not start:
         return True
     before, word = text[start - 1], text[start:end]
+    if word[0].isdigit() and (before.isdigit() or before == "."):
+        return False
     if end - start == 1 and before in "/^":
         return False
     if before.isdigit() and word in ("mg", "l", "k", "db", "d"):
