@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_contracts.structure import Assertion
+from inference.reading.dialogue import Answered, DialogueReader, answer_at
 from inference.reading.subjects import Subject, SubjectFinder, subject_at
 from inference.reading.trie import Trie
 from knowledge_base.word_lists import WordLists
@@ -47,6 +48,8 @@ FEATURE_NAMES: tuple[str, ...] = (
     "rule_certain",
 )
 """Names of the columns of `scope_features`."""
+EVENT_OVER = "event_over"
+"""The rule of a deed that years have passed since."""
 
 _LABELS: tuple[Assertion, ...] = ("present", "absent", "possible", "family", "historical", "conditional", "other_person")
 _CLAUSE = 200
@@ -126,6 +129,7 @@ class _Page:
     mentions: list[tuple[int, int]]
     mention_starts: list[int]
     clinical_starts: list[int]
+    answers: list[Answered]
 
     def any_between(self, places: list[int], low: int, high: int) -> bool:
         """Whether a place lies in `[low, high)`."""
@@ -207,6 +211,9 @@ class AssertionRules:
             turns.compiled("back_to_now"),
             turns.compiled("cause_after"),
         )
+        self._dialogue = DialogueReader(turns)
+        self._same_thing = turns.compiled("same_thing")
+        self._shunned, self._events = turns.compiled("shunned"), turns.compiled("events")
         self._cured_by_surgery = turns.compiled("cured_by_surgery")
         self._tells_on = re.compile(rf"[，,]{turns.any_of('tells_on')}")
         self._action = re.compile(rf"[，,]\s*{turns.any_of('action')}")
@@ -276,7 +283,7 @@ class AssertionRules:
             [i for i, c in enumerate(text) if c in self._sentence_ends],
             [i for i, c in enumerate(text) if c in self._commas],
             subjects if subjects is not None else self.subjects(text), places, [start for start, _ in places],
-            sorted({mention.start for mention in mentions if mention.whole and mention.type in _CLINICAL}),
+            sorted({mention.start for mention in mentions if mention.whole and mention.type in _CLINICAL}), self._dialogue(text),
         )  # fmt: skip
         page.forward = self._cues(page, self._forward)
         page.backward = self._cues(page, self._backward)
@@ -344,6 +351,10 @@ class AssertionRules:
     # -- judging ---------------------------------------------------------------------------------------------------
 
     def _judge(self, page: _Page, mention: Mention, section: str | None) -> Decision:
+        answer = answer_at(page.answers, mention.start) if page.answers and mention.type in _CLINICAL else None
+        if answer is not None:
+            chronic_now = answer.label == "historical" and not answer.cured and self._is_chronic(page, mention)
+            return Decision("present" if chronic_now else answer.label, (answer.cue_start, answer.cue_end), False, "answer")
         after = self._immediately_after(page, mention)
         if after is not None and after[1].kind == "present" and page.text[after[0][0]] in "(+:阳弱可":
             return Decision("present", after[0], page.text[after[0][0]] in "(+", after[1].id)
@@ -419,12 +430,23 @@ class AssertionRules:
 
     def _immediately_after(self, page: _Page, mention: Mention) -> tuple[tuple[int, int], _Cue] | None:
         """A sign or word right after the mention, over a colon, bracket or space."""
-        text, position = page.text, mention.end
+        after = self._directly_after(page, mention, mention.end)
+        if after is None and page.inside_mention(mention.end, mention.end + 1):
+            # 自杀|想法没有: what denies the longer name denies the word that begins it
+            longest = bisect_right(page.mentions, (mention.start, len(page.text))) - 1
+            start, end = page.mentions[longest]
+            if longest >= 0 and start == mention.start and self._same_thing.fullmatch(page.text, mention.end, end):
+                after = self._directly_after(page, mention, end)
+                after = after if after is not None and after[1].kind == "absent" else None
+        return after
+
+    def _directly_after(self, page: _Page, mention: Mention, behind: int) -> tuple[tuple[int, int], _Cue] | None:
+        text, position = page.text, behind
         colon = False
-        while position < len(text) and position - mention.end < 3 and text[position] in ': "”’|':
+        while position < len(text) and position - behind < 3 and text[position] in ': "”’|':
             colon = colon or text[position] in ":|"
             position += 1
-        for start in (mention.end, position) if colon else (position,):
+        for start in (behind, position) if colon else (position,):
             if start >= len(text):
                 continue
             for word, cue in self._immediate.get(text[start], ()):
@@ -433,11 +455,11 @@ class AssertionRules:
                 end = start + len(word)
                 if cue.ends_clause and word[0] != "(" and not _CLOSES_CLAUSE.match(text, end):
                     continue
-                if cue.ends_clause and start == mention.end and word[0] not in "(" and not colon and word not in self._bare_denial:
+                if cue.ends_clause and start == behind and word[0] not in "(" and not colon and word not in self._bare_denial:
                     continue
                 if word in self._stated and self._negator_close(page, mention):
                     continue
-                if word[0] in "+-" and start != mention.end and not colon:
+                if word[0] in "+-" and start != behind and not colon:
                     continue
                 if word[0] == "+" and (text[end : end + 1].isdigit() or "一" <= text[end : end + 1] <= "鿿"):
                     continue
@@ -638,6 +660,8 @@ class AssertionRules:
             return None
         if behind is not None and behind.start - mention.end <= 1 and page.text[behind.start : behind.end] not in self._seeks_cause:
             return behind
+        if ahead is not None and ahead.cue.id == "fear" and (mention.end - mention.start == 1 or self._shunned.match(page.text, mention.end)):
+            return None  # 怕痛不敢动: what one shuns is felt
         if ahead is not None and mention.start - ahead.end <= 2 and not self._cause_after.match(rest):
             word = page.text[ahead.start : ahead.end]
             return None if word in self._doubts_cause else ahead
@@ -722,6 +746,8 @@ class AssertionRules:
                 return Decision("historical", (anchor.start, anchor.end), False, anchor.cue.id)
             if section == "past_history" and not self._repeated.search(rest) and not re.search("现|目前|近|仍", before):
                 return Decision("historical", None, False, "section")
+        elif self._events.search(page.text, mention.start, mention.end) and (told := self._long_ago(page, mention, before, rest)) is not None:
+            return told
         elif before.endswith("前有") or (section == "allergy_history" and not ongoing):
             return Decision("historical", None, False, "section")
         elif anchor is not None and not ongoing and not self._ongoing.search(before):
@@ -735,6 +761,14 @@ class AssertionRules:
         ):
             return Decision("historical", None, False, "section")
         return None
+
+    def _long_ago(self, page: _Page, mention: Mention, before: str, rest: str) -> Decision | None:
+        """三年前自杀未遂 — a deed of years ago is over, unless it goes on (三年前开始反复自残)."""
+        ago = None if self._ongoing.search(before) or self._ongoing.search(rest) or "开始" in before else _YEARS_AGO.search(before)
+        if ago is None:
+            return None
+        start = mention.start - len(before)
+        return Decision("historical", (start + ago.start(), start + ago.end()), False, EVENT_OVER)
 
     def _past_act(
         self,

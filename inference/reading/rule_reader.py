@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from data_contracts.record import GivenDiagnosis, Record, split_diagnoses
 from data_contracts.spans import Span
 from data_contracts.structure import Concept, Duration, Entity, EntityType, Measurement, Section
-from inference.reading.assertion import AssertionRules, Decision, Mention
+from inference.reading.assertion import EVENT_OVER, AssertionRules, Decision, Mention
 from inference.reading.compounds import CompoundReader
 from inference.reading.durations import DurationGrammar
 from inference.reading.lexicon_entities import FINDING_TYPES, LexiconReader, Match
@@ -243,7 +243,7 @@ class RuleReader:
 def _of_background(draft: Draft, decision: Decision) -> Decision:
     """A history or exposure finding is itself about the past or the family: then it is there (阑尾切除史, 母亲高血压)."""
     own_cue = decision.cue is None or decision.cue[0] >= draft.start
-    if decision.label == "historical" or (decision.label == "family" and own_cue):
+    if (decision.label == "historical" and decision.rule != EVENT_OVER) or (decision.label == "family" and own_cue):
         return Decision("present", decision.cue, decision.certain, decision.rule)
     return decision
 

@@ -1,0 +1,98 @@
+"""Questions and their answers: what is asked of (发烧吗？) is so, or not, as the answer says.
+
+A consultation noted turn by turn (医：有没有拉肚子？患：没有) names complaints in its questions; a question without marks of the
+speakers counts only where a bare answer closes its own clause (发热吗？没有。).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from data_contracts.structure import Assertion
+from knowledge_base.word_lists import WordLists
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question in folded text, what its answer says, and the word that says so."""
+
+    start: int
+    end: int
+    label: Assertion
+    cue_start: int
+    cue_end: int
+    cured: bool = False
+
+
+class DialogueReader:
+    """Finds answered questions; the words are data (`lexicon/turns.yaml`)."""
+
+    def __init__(self, turns: WordLists) -> None:
+        """Take the lists `asks`, `replies`, `fillers`, `no`, `unknown`, `yes`, `over`, `had`, `of_kin`, `of_recovery`, `of_past`."""
+        self._turn = re.compile(
+            rf"(?:^|(?<=[\s。；;！!？?，,\"]))(?:(?P<asks>{turns.any_of('asks')})|{turns.any_of('replies')})\s?:", re.MULTILINE
+        )
+        fill = rf"(?:{turns.any_of('fillers')}[，,\s]?)*"
+        self._unknown = re.compile(fill + turns.any_of("unknown"))
+        self._no = re.compile(rf"\s*{fill}(?P<word>{turns.any_of('no')})")
+        self._yes = re.compile(rf"\s*[^，,。；;\n]{{0,6}}?(?P<word>{turns.any_of('yes')})")
+        self._all = re.compile(rf"\s*{fill}(?:都|全|一概)")
+        self._over, self._had, self._of_kin = turns.compiled("over"), turns.compiled("had"), turns.compiled("of_kin")
+        self._of_recovery, self._of_past = turns.compiled("of_recovery"), turns.compiled("of_past")
+        self._bare = re.compile(
+            rf"(?P<question>[^。；;\n！!？?]{{1,30}}{turns.any_of('asks_whether')}[^。；;\n！!？?，,]{{0,6}}[？?]|[^。；;\n！!？?]{{1,30}}(?:吗|么|没有?|不)[？?])"
+            rf"\s?(?P<word>{turns.any_of('bare_no')})(?=\s?(?:$|[，,。；;、\n]))"
+        )
+
+    def __call__(self, text: str) -> list[Answered]:
+        """The answered questions of folded text, in order."""
+        marked = ":" in text
+        if not marked and "？" not in text and "?" not in text:
+            return []
+        turns = list(self._turn.finditer(text)) if marked else []
+        if not any(turn["asks"] for turn in turns):
+            return list(self._unmarked(text))
+        found: list[Answered] = []
+        for index, turn in enumerate(turns[:-1]):
+            answer = turns[index + 1]
+            if turn["asks"] and not answer["asks"]:
+                end = turns[index + 2].start() if index + 2 < len(turns) else len(text)
+                found += self._answered(text, turn.end(), answer.start(), text[answer.end() : end], answer.end())
+        return found
+
+    def _answered(self, text: str, start: int, end: int, answer: str, offset: int) -> list[Answered]:
+        """The last question of a turn with its answer; an answer to all (都没有) answers every one."""
+        asked = text[start:end].rstrip()
+        if not self._all.match(answer):
+            start += max(asked.rfind(mark, 0, len(asked) - 1) for mark in "？?。；;\n") + 1
+            asked = text[start:end]
+        if self._of_recovery.search(asked) or self._unknown.match(answer.lstrip()):
+            return []
+        no = self._no.match(answer)
+        if no is not None:
+            return [Answered(start, end, "absent", offset + no.start("word"), offset + no.end("word"))]
+        yes = self._yes.match(answer)
+        if yes is None:
+            return []
+        label: Assertion = "present"
+        cured = False
+        if self._of_kin.search(asked):
+            label = "family"
+        elif self._of_past.search(asked) and self._over.search(answer):
+            label, cured = "historical", True
+        elif self._of_past.search(asked) and self._had.fullmatch(yes["word"]):
+            label = "historical"
+        return [Answered(start, end, label, offset + yes.start("word"), offset + yes.end("word"), cured)]
+
+    def _unmarked(self, text: str) -> list[Answered]:
+        return [
+            Answered(match.start("question"), match.end("question"), "absent", match.start("word"), match.end("word"))
+            for match in self._bare.finditer(text)
+            if not self._of_recovery.search(match["question"])
+        ]
+
+
+def answer_at(answers: list[Answered], start: int) -> Answered | None:
+    """The answered question that holds a position, if any."""
+    return next((answer for answer in answers if answer.start <= start < answer.end), None)
