@@ -62,6 +62,7 @@ _DURATION_AFTER = re.compile(
 _YEARS_AGO = re.compile(
     r"(?:\d+|[一二两三四五六七八九十数]+)(?:余|多)?(?:个)?(?:年|月)前|(?:\d+|[一二三四五六七八九十半]+)(?:岁|个?月)(?:时|患|因)|(?:19|20)\d{2}年"
 )
+_HALF_A_YEAR_AGO = re.compile("半年(?:多|余)?前")
 _CLOSES_CLAUSE = re.compile(r"\s*(?:$|[，,。；;、\n\s)|])")
 _THRESHOLD = re.compile(r"(?:超过|大于|高于|>|≥)=?\s?\d+(?:\.\d+)?\s?(?:℃|度|°c)?(?:以上)?")
 _SEARCH_LIMIT = 120
@@ -733,6 +734,10 @@ class AssertionRules:
             word = page.text[closing.start : closing.end]
             if not (word == "病史" and mention.type != "disease" and (ongoing or section != "past_history")):
                 return Decision("historical", (closing.start, closing.end), closing.cue.id == "once_after", closing.cue.id)
+        if self._events.search(page.text, mention.start, mention.end):
+            over = self._long_ago(mention, before, rest, anchor)
+            if over is not None:
+                return over
         if mention.type == "disease":
             told = _YEARS_AGO.match(rest)
             if told is not None:
@@ -746,8 +751,6 @@ class AssertionRules:
                 return Decision("historical", (anchor.start, anchor.end), False, anchor.cue.id)
             if section == "past_history" and not self._repeated.search(rest) and not re.search("现|目前|近|仍", before):
                 return Decision("historical", None, False, "section")
-        elif self._events.search(page.text, mention.start, mention.end) and (told := self._long_ago(page, mention, before, rest)) is not None:
-            return told
         elif before.endswith("前有") or (section == "allergy_history" and not ongoing):
             return Decision("historical", None, False, "section")
         elif anchor is not None and not ongoing and not self._ongoing.search(before):
@@ -762,12 +765,15 @@ class AssertionRules:
             return Decision("historical", None, False, "section")
         return None
 
-    def _long_ago(self, page: _Page, mention: Mention, before: str, rest: str) -> Decision | None:
+    def _long_ago(self, mention: Mention, before: str, rest: str, anchor: _Found | None) -> Decision | None:
         """三年前自杀未遂 — a deed of years ago is over, unless it goes on (三年前开始反复自残)."""
-        ago = None if self._ongoing.search(before) or self._ongoing.search(rest) or "开始" in before else _YEARS_AGO.search(before)
-        if ago is None:
-            return None
+        ago = _YEARS_AGO.search(before) or _HALF_A_YEAR_AGO.search(before)
         start = mention.start - len(before)
+        untimed = before if ago is None else before[: ago.start()] + before[ago.end() :]
+        if self._ongoing.search(untimed) or self._ongoing.search(rest) or "开始" in before:
+            return None
+        if ago is None:
+            return None if anchor is None else Decision("historical", (anchor.start, anchor.end), False, EVENT_OVER)
         return Decision("historical", (start + ago.start(), start + ago.end()), False, EVENT_OVER)
 
     def _past_act(

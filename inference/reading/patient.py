@@ -47,11 +47,17 @@ class PatientReader:
         )
         self._age_heading = re.compile(r"(?:(?P<days>日龄)|月龄)\s?[:为]?\s?(\d{1,2})(?!\d|\s?[./天日周个月])")
         self._addressed = re.compile(rf"^(?:[^，,。；;\n]{{0,4}}?){lists.any_of('elder')}[，,]?\s?(\d{{2}})(?=\s?(?:$|[，,。；;、\s]))")
-        # 45天，吃奶少; 主诉：8个月，发热2天: an infant's age with which a record opens, where an infant is told of, a sex or a duration follows
+        # 45天，吃奶少; 主诉：8个月，发热2天: an infant's age with which a record opens, where an infant is told of, a sex or a complaint follows
         self._opening = re.compile(
-            rf"\s*(?:主诉\s?[:：]?\s?)?(?P<count>\d{{1,3}}|[{CHINESE}]{{1,3}}|半)\s?(?P<unit>个月|月|周|天|日)\s?[，,、\s]\s?"
-            rf"(?:(?P<sex>[男女](?![一-鿿]))|(?P<complaint>[^，。；;\n]{{1,10}}?(?:\d{{1,2}}|[{CHINESE}半])\s?(?:天|日|小时|h)))?"
+            rf"\s*(?:主诉\s?[:：]?\s?)?(?P<count>\d{{1,3}}|[{CHINESE}]{{1,3}}|半)\s?(?P<unit>个半月|个月|月|周|天|日)(?:龄|大(?=[，,、\s]))?\s?[，,、\s]\s?"
+            rf"(?:(?P<sex>[男女](?![一-鿿]))|(?P<complaint>[^，,。；;\n]{{1,10}}?)(?P<lasting>(?:\d{{1,2}}|[{CHINESE}半])\s?(?:个月|天|日|小时|h))?(?=\s?(?:$|[，,。；;\n、])))?"
         )
+        # 40天宝宝: an age before the word for a child
+        self._named_child = re.compile(
+            rf"(?:^|(?<=[\s，,。；;:个名一抱]))(?P<count>\d{{1,3}}|[{CHINESE}]{{1,3}}|半)\s?(?P<unit>个半月|个月|月|周|天)大?的?{lists.any_of('child_named')}"
+        )
+        self._told_by_self = lists.compiled("told_by_self")
+        self._dated = re.compile(r"\d\s?[年月](?!龄)")
         self._worse = lists.compiled("worse")
         self._infant_told = lists.compiled("infant_told")
         self._newborn = lists.compiled("newborn")
@@ -123,6 +129,11 @@ class PatientReader:
                 spoken = next((item for item in self._lifetimes.infant_ages(text) if not self._no_age_after.match(text, item.end)), None)
                 if spoken is not None:
                     return spoken.length
+        named = None if self._lifetimes.is_of_mother(text) else self._named_child.search(text)
+        if named is not None and not self._no_age_after.match(text, named.end()):
+            days = _counted(named)
+            if days is not None and days <= _LONGEST_INFANCY and not (named["unit"] == "周" and days >= 7 * _LEAST_GESTATION):
+                return days
         return self._opening_age(text)
 
     def _opening_age(self, text: str) -> float | None:
@@ -130,12 +141,17 @@ class PatientReader:
         match = self._opening.match(text)
         if match is None or self._lifetimes.is_of_mother(text):
             return None
-        value = number(match["count"])
-        days = None if value is None else value * DAYS[match["unit"]]
+        days = _counted(match)
         if days is None or days > _LONGEST_INFANCY:
             return None
-        complaint = match["unit"] == "个月" and match["complaint"] is not None and self._worse.search(match["complaint"]) is None
-        return days if match["sex"] or complaint or self._infant_told.search(text) else None
+        if match["sex"] or self._infant_told.search(text):
+            return days
+        if match["complaint"] is None or self._worse.search(match["complaint"]) or self._told_by_self.search(text):
+            return None
+        # 8个月，腹泻: a bare complaint is not told with its months first, but with its days; 10月, or 2月 among other dates, may be a date
+        young = match["unit"] == "月" and days < 10 * DAYS["月"] and len(self._dated.findall(text)) == 1
+        months = match["unit"].startswith("个") or young
+        return days if months else None
 
     def _age_of(self, pattern: re.Pattern[str], match: re.Match[str]) -> float | None:
         if pattern is self._infant:
@@ -157,6 +173,14 @@ class PatientReader:
             months = number(match[3]) if match[3] else None
             days += (months or 0.0) * DAYS["月"]
         return days
+
+
+def _counted(match: re.Match[str]) -> float | None:
+    """The days of a count and its unit (半个月, 两个半月)."""
+    value = number(match["count"])
+    if value is None:
+        return None
+    return (value + 0.5) * DAYS["月"] if match["unit"] == "个半月" else value * DAYS[match["unit"]]
 
 
 def _is_gestation(match: re.Match[str]) -> bool:

@@ -56,6 +56,11 @@ class SubjectFinder:
         self._after_age = re.compile(rf"{call}(?:[男女][，,\s]?|一[个位])?(?:\d{{1,3}}|[一二三四五六七八九十]{{1,4}})多?岁的?[老小大]?")
         self._by_surname = re.compile(call + _SURNAME)
         # 俺爹78，…; 房颤大妈，突然…: kinship as it is spoken, or an elder named by an illness, no neighbour of somebody
+        # 朋友家吃火锅后, 在奶奶家: a place; 误服奶奶的降压药, 奶奶的药被他吃了: what somebody owns
+        self._at_home = re.compile(rf"家(?:里|中)?{lists.any_of('done_there')}")
+        self._gone_there = re.compile(rf"{lists.any_of('gone_there')}$")
+        self._taken = re.compile(rf"{lists.any_of('taken')}(?:了|过|着|下|的是)?$")
+        self._owned = re.compile(rf"(?:家)?(?:的)?[^，,。；;\n]{{0,6}}?{lists.any_of('owned')}(?!{lists.any_of('used_up')})")
         self._spoken = lists.words("spoken")
         self._ill_elder = re.compile(rf"(?!.*{lists.any_of('somebody_elses')})[一-鿿]{{2,6}}{lists.any_of('elders')}")
         # 打胰岛素20年的大姐，…: an elder who is described in a clause of their own
@@ -143,6 +148,13 @@ class SubjectFinder:
     def _is_subject(self, text: str, start: int, end: int) -> bool:
         """Whether a clause about the person begins here: they do not only speak, are spoken to, or own the dog that bit."""
         if text[max(0, start - 2) : start].endswith(self._no_subject_after) or text.startswith(self._tells, end):
+            return False
+        after = text[end : end + 1]
+        if after == "家" and (self._at_home.match(text, end) or (self._gone_there.search(text, max(0, start - 4), start) and text[end : end + 2] != "家的")):
+            return False
+        if self._taken.search(text, max(0, start - 4), start) and self._owned.match(text, end):
+            return False
+        if after == "的" and self._owned.match(text, end):
             return False
         return self._addressed.search(text, max(0, start - 14), start) is None and self._animal_acts.match(text, end) is None
 
