@@ -64,6 +64,7 @@ _YEARS_AGO = re.compile(
 )
 _HALF_A_YEAR_AGO = re.compile("半年(?:多|余)?前")
 _CLOSES_CLAUSE = re.compile(r"\s*(?:$|[，,。；;、\n\s)|])")
+_ASKED_BEHIND = re.compile(r"\s?(?:吗|么|没(?:有)?(?=[？?，,。\s]|$)|[？?])")
 _THRESHOLD = re.compile(r"(?:超过|大于|高于|>|≥)=?\s?\d+(?:\.\d+)?\s?(?:℃|度|°c)?(?:以上)?")
 _SEARCH_LIMIT = 120
 _BACKWARD_LIMIT = 40
@@ -603,6 +604,8 @@ class AssertionRules:
         between = page.text[mention.end : found.start]
         if found.cue.closes_clause and not _CLOSES_CLAUSE.match(page.text, found.end):
             return False
+        if found.cue.kind == "resolved" and _ASKED_BEHIND.match(page.text, found.end):
+            return False  # 咳嗽好了吗？
         if found.cue.reach == "resumed":
             return self._resumes(page, found, mention, between)
         if page.any_between(page.commas, mention.end, found.start) or self._sign_between(between):

@@ -34,21 +34,23 @@ class DialogueReader:
             rf"(?:^|(?<=[\s。；;！!？?，,\"]))(?:(?P<asks>{turns.any_of('asks')})|{turns.any_of('replies')})\s?:", re.MULTILINE
         )
         fill = rf"(?:{turns.any_of('fillers')}[，,\s]?)*"
-        self._unknown = re.compile(fill + turns.any_of("unknown"))
+        self._unknown = re.compile(rf"\s*{fill}(?P<word>{turns.any_of('unknown')})")
         self._no = re.compile(rf"\s*{fill}(?P<word>{turns.any_of('no')})")
-        self._yes = re.compile(rf"\s*[^，,。；;\n]{{0,6}}?(?P<word>{turns.any_of('yes')})")
+        self._repeats_no = re.compile(r"\s*[^，,。；;\n]{1,6}?(?P<word>没有|没得|没|无)(?=\s?(?:$|[，,。；;\n]))")
+        self._yes = re.compile(rf"\s*[^，,。；;\n]{{0,6}}?(?P<word>(?<![没未无不]){turns.any_of('yes')})")
         self._all = re.compile(rf"\s*{fill}(?:都|全|一概)")
         self._over, self._had, self._of_kin = turns.compiled("over"), turns.compiled("had"), turns.compiled("of_kin")
         self._of_recovery, self._of_past = turns.compiled("of_recovery"), turns.compiled("of_past")
         self._bare = re.compile(
-            rf"(?P<question>[^。；;\n！!？?]{{1,30}}{turns.any_of('asks_whether')}[^。；;\n！!？?，,]{{0,6}}[？?]|[^。；;\n！!？?]{{1,30}}(?:吗|么|没有?|不)[？?])"
+            rf"(?P<question>[^。；;\n！!？?]{{1,30}}{turns.any_of('asks_whether')}[^。；;\n！!？?，,]{{0,6}}[？?]|[^。；;\n！!？?]{{1,30}}(?:吗|么|没有?|不)[？?]|(?<![^，,。；;、\s！!？?])[^，,。；;\n！!？?]{{1,8}}[？?](?=\s?[无没否]))"
             rf"\s?(?P<word>{turns.any_of('bare_no')})(?=\s?(?:$|[，,。；;、\n]))"
+            rf"|(?P<question2>问[^。；;\n！!？?:]{{1,30}})[，,](?:患者|病人|家属|其|他|她)?(?:说|答|诉|称|回答|答复|回)(?P<word2>{turns.any_of('bare_no')})(?=\s?(?:$|[，,。；;、\n]))"
         )
 
     def __call__(self, text: str) -> list[Answered]:
         """The answered questions of folded text, in order."""
         marked = ":" in text
-        if not marked and "？" not in text and "?" not in text:
+        if not marked and not any(sign in text for sign in "？?问"):
             return []
         turns = list(self._turn.finditer(text)) if marked else []
         if not any(turn["asks"] for turn in turns):
@@ -67,9 +69,12 @@ class DialogueReader:
         if not self._all.match(answer):
             start += max(asked.rfind(mark, 0, len(asked) - 1) for mark in "？?。；;\n") + 1
             asked = text[start:end]
-        if self._of_recovery.search(asked) or self._unknown.match(answer.lstrip()):
+        if self._of_recovery.search(asked):
             return []
-        no = self._no.match(answer)
+        unknown = self._unknown.match(answer)
+        if unknown is not None:
+            return [Answered(start, end, "possible", offset + unknown.start("word"), offset + unknown.end("word"))]
+        no = self._no.match(answer) or self._repeats_no.match(answer)
         if no is not None:
             return [Answered(start, end, "absent", offset + no.start("word"), offset + no.end("word"))]
         yes = self._yes.match(answer)
@@ -86,11 +91,12 @@ class DialogueReader:
         return [Answered(start, end, label, offset + yes.start("word"), offset + yes.end("word"), cured)]
 
     def _unmarked(self, text: str) -> list[Answered]:
-        return [
-            Answered(match.start("question"), match.end("question"), "absent", match.start("word"), match.end("word"))
-            for match in self._bare.finditer(text)
-            if not self._of_recovery.search(match["question"])
-        ]
+        found: list[Answered] = []
+        for match in self._bare.finditer(text):
+            question, word = ("question", "word") if match["question"] else ("question2", "word2")
+            if not self._of_recovery.search(match[question]):
+                found.append(Answered(match.start(question), match.end(question), "absent", match.start(word), match.end(word)))
+        return found
 
 
 def answer_at(answers: list[Answered], start: int) -> Answered | None:

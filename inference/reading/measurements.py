@@ -23,7 +23,7 @@ MASK = "\x00"
 _OF_PREGNANCY = frozenset({"fundal_height", "fetal_heart_rate", "pregnancy_weeks"})
 _MASKED = re.compile(
     r"(?:19|20)\d{2}\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,2}日?|(?:19|20)\d{2}年(?:\d{1,2}月)?|\d{1,2}月\d{1,2}[日号]?"
-    r"|(?<![\d.a-z])\d{1,2}:[0-5]\d(?::[0-5]\d)?(?![\d.])|\d{1,2}[点时]\d{1,2}分?|(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)|\d{8,}"
+    r"|(?<![\d.a-z])\d{1,2}:[0-5]\d(?::[0-5]\d)?(?![\d.])|\d{1,2}时\d{1,2}分?|(?<![糖温氧钾钠钙酐酸素率度烧到\d])(?:[01]?\d|2[0-4])点\d{1,2}分?|(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)|\d{8,}"
     r"|(?<![a-z])g\d{1,2}\s?p\d{1,2}(?:\s?a\d{1,2})?(?:\s?l\d{1,2})?(?![\d.])"
     r"|(?<![\d.+])\d(?:\s?\+\s?\d){1,3}\s?=(?=\s?\d)|\d{6,}x|(?<![a-z])e[1-4]\s?v[1-5t]\s?m[1-6]"
     r"|(?<![a-z])[pcyr]{0,2}t(?:[0-4x]|is)[a-d]?[,，、]?\s?n[0-3x][a-c]?(?:[,，、]?\s?m[01x])?|(?<![a-z])(?:ck|cd|p|s|ki|her|msh|mlh|bcl|cam|gata|ttf|muc)-?\d{1,3}[a-z]?(?=\s?(?:[-+(]|弱|强|阳|阴|部分|散|少|弥漫))"
@@ -41,7 +41,7 @@ _DIGITS = str.maketrans("oli", "011")
 _TIME_BETWEEN = re.compile(r"近?(?:\d{1,2}|[一二两三四五六七八九十半数]+)(?:余|多)?(?:个)?(?:天|日|周|月|年)(?:内|来|间|余|前)?(?:由|从)?")
 """体重近2月由70kg降至62kg: a time between a name and its number."""
 _CHANGE_BETWEEN = re.compile(
-    r"(?:增加|增长|增重|升高|上升|减轻|减少|下降|降低|减|增|长|掉|瘦|轻|重|涨)了?约?\d{1,3}(?:\.\d+)?\s?(?:公斤|kg|千克|斤|cm|厘米|g/l|mmhg|℃|度)[，,、]?"
+    r"(?:较前|较上次|较前次|比以前|比上次)?(?:增加|增长|增重|升高|上升|减轻|减少|下降|降低|减|增|长|掉|瘦|轻|重|涨)了?约?\d{1,3}(?:\.\d+)?\s?(?:公斤|kg|千克|斤|cm|厘米|g/l|mmhg|℃|度)[，,、]?"
 )
 """体重增加3公斤，现65公斤: by how much it changed, between a name and its number."""
 _LINK_WORDS = (
@@ -54,7 +54,7 @@ _LINK_WORDS = (
     "时|后|前|于|从|由|呈|已|我院|外院|本院|院外|本科室|家中|家里|自己|给她|给他|量出来|测出来|量起来|测起来|量得|量的|测的|量起|量了|量|一下|下来|下|读数|机测|电子血压计|水银柱|血压计|体温计|高压|收缩压|"
     "房颤律|心律不齐|律不齐|律绝对不齐|绝对不齐|律齐|齐|整|一分钟|每分钟|第一次|第二次|两次|二次|一次|三次"
 )
-_SOFT_WORDS = "得很快|得快|偏快|增快|加快|快|偏慢|减慢|慢|升高|偏高|增高|高|降低|偏低|低|明显升高|轻度升高|显著升高|明显增高|异常|正常"
+_SOFT_WORDS = "稍急促|急促|稍促|促|浅快|深快|浅促|深大|得很快|得快|偏快|增快|加快|快|偏慢|减慢|慢|升高|偏高|增高|高|降低|偏低|低|明显升高|轻度升高|显著升高|明显增高|异常|正常"
 _LINK = re.compile(
     r"(?:"
     + "|".join(sorted(map(re.escape, (_LINK_WORDS + "|" + _SOFT_WORDS).split("|")), key=len, reverse=True))
@@ -67,6 +67,11 @@ _SERIES = re.compile(
     r"->|→|—>|=>|[\s:=,，、()；;~\"\x00]|-(?!\d))*+"
 )
 _GLYCAEMIC = frozenset({"glucose", "hba1c"})
+_TOLERANCE_RUN = re.compile(
+    r"(?:ogtt|糖耐量?)[^\d。；;\n,，]{0,12}(?<!\d)(\d{1,2}\.\d{1,2})(?:\s?[-~、,，/]\s?(\d{1,2}\.\d{1,2}))(?:\s?[-~、,，/]\s?(\d{1,2}\.\d{1,2}))?(?![\d.])(?P<unit>\s?mmol)?"
+)
+_FASTING_AND_LATER = re.compile(r"空腹[^\d，。；;\n]{0,4}\d{1,2}\.\d[^\d。；;\n]{0,4}餐后(?:\s?2\s?(?:h|小时)|两小时)?[^\d。；;\n]{0,3}\d{1,2}\.\d")
+"""空腹7.2，餐后11.3: the two together can only be glucose."""
 _TOLERANCE = re.compile("ogtt|糖耐量|服糖")
 _RESUMES = re.compile(
     r"[，,；;](?:立即|即|予|给予|经)[^。\n]{2,30}(?:(?:后|，|,)\s?(?:血[糖压钾钠])?(?:升至|降至|升到|降到|回升至|回升到|退至|退到|降为|升为|恢复至|复测|复查|再测)[:为]?\s?|后\s?(?:为|是|:)?\s?)"
@@ -77,8 +82,9 @@ _COMPARATOR = re.compile(r"(>=|<=|≥|≤|>|<|大于等于|小于等于|不低�
 _COMPARATORS = {"≥": ">=", "≤": "<=", "大于等于": ">=", "小于等于": "<=", "大于": ">", "小于": "<", "高于": ">", "低于": "<", "超过": ">", "不足": "<", "不到": "<", "不低于": ">=", "不高于": "<="}  # fmt: skip
 _SUFFIX = re.compile(r"\s?(以上|以下)")
 _LOOSE_SUFFIX = re.compile(r"(?:左右|上下|来|多|余|几|\+(?![+\d]))")
+_TIMES = re.compile(r"\s?(?:多|余|来|几|\+)?\s?次")
 _RANGE = re.compile(r"\s?(?:-{1,2}|~|至|到)\s?")
-_SLASH = re.compile(r"\s?[/\\|]\s?")
+_SLASH = re.compile(r"\s?(?:多|余|来)?\s?[/\\|]\s?")
 _REFERENCE = re.compile(
     r"\s?[↑↓*hl]?\s?\(\s?(?:参考值?|参考范围|正常值?|正常范围)?[:\s]{0,2}(?:[<>≤≥]\s?)?\d+(?:\.\d+)?(?:\s?[-~]{1,2}\s?\d+(?:\.\d+)?)?\s?\)"
 )
@@ -97,7 +103,7 @@ _TARGET = re.compile(r"(?:目标|达标|参考|正常值|正常范围|标准|应
 _CONDITION = re.compile(
     r"(?:如果|假如|倘若|一旦|要是|万一|若(?!干)|如(?=有|出现|发|体温|血压|血糖|再|仍|果|持续|血|超|t|spo2|大于|高于)|当|遇|凡)[^，。；;\n]{0,16}$"
 )
-_MISREAD_POINT = re.compile(r"。(\d)(?=\s?(?:℃|°c|度))|。(\d{1,2})(?=\s?(?:[mμunp]?mol|[mμunp]?g/[md]?l|i?u/m?l|kpa|[×x*]\s?10))")
+_MISREAD_POINT = re.compile(r"(?:。|\s\.\s?|\.\s)(\d)(?=\s?(?:℃|°c|度))|。(\d{1,2})(?=\s?(?:[mμunp]?mol|[mμunp]?g/[md]?l|i?u/m?l|kpa|[×x*]\s?10))")
 """A full stop of a scanned text where the point of a number stood: 36。5℃, 6。4mmol/L."""
 _DASH_PAIR = re.compile(r"\s?[-,、 ~]\s?(\d{2,3})(?![\d.])")
 _RESPECTIVE_HEAD = re.compile(r"\s*(?:水平|值)?(?:分别(?:为|是|约为|约|升至|达)?|依次为)?[:\s为]*")
@@ -248,7 +254,7 @@ class MeasurementGrammar:
         if characters is not None:
             masked = "".join(characters)
         scan = _Scan(text, masked, names, self._zones(text, masked), subjects or [], age_years, bracketed)
-        found = self._qualitative(scan) + self._gestation(scan)
+        found = self._qualitative(scan) + self._gestation(scan) + self._tolerance(scan)
         taken = [(item.start, item.end) for item in found]
         found += self._numbers(scan, taken)
         if any(item.name in _OF_PREGNANCY for item in found):
@@ -382,6 +388,9 @@ class MeasurementGrammar:
         low = max(0, start - 60)
         if _TOLERANCE.search(scan.text, low, start):
             return True
+        later = _FASTING_AND_LATER.search(scan.text, max(0, start - 30), start + 30)
+        if later is not None and later.start() <= start < later.end():
+            return True
         return any(n[0] >= low and not n[2].dependent and not _GLYCAEMIC.isdisjoint(n[2].candidates) for n in scan.names if n[0] < start)
 
     # -- numbers ---------------------------------------------------------------------------------------------------
@@ -489,7 +498,10 @@ class MeasurementGrammar:
             return
         second = _Quantity(match.start(), match.end(), match.end(), second_value, None)
         self._unit_after(text, second)
+        alone = replace(second)
         self._range(text, second)
+        if isinstance(second.value, tuple) and _SLASH.match(text, second.end) is not None:
+            second = alone  # 140/90~150/95: from one pair to another
         quantity.second = second
         quantity.unit = second.unit = second.unit or quantity.unit
         quantity.foreign = second.foreign
@@ -562,7 +574,7 @@ class MeasurementGrammar:
         if unit == "FEU" and "FEU" not in factors:
             unit = "mg/L"
         if unit is None and quantity.foreign:
-            if quantity.foreign == "count" and "次" in factors and scan.text[quantity.end : quantity.end + 3].strip().startswith("次"):
+            if quantity.foreign == "count" and "次" in factors and _TIMES.match(scan.text, quantity.end):
                 unit = None
             else:
                 return None
@@ -840,6 +852,23 @@ class MeasurementGrammar:
             )
         return found
 
+    def _tolerance(self, scan: _Scan) -> list[FoundMeasurement]:
+        """OGTT 4.9-9.8-7.6: the glucose of a tolerance test, fasting, after one hour, after two."""
+        found: list[FoundMeasurement] = []
+        for match in _TOLERANCE_RUN.finditer(scan.masked) if "ogtt" in scan.masked or "糖耐" in scan.masked else ():
+            if subject_at(scan.subjects, match.start()) is not None:
+                continue
+            contexts = ("fasting", "postprandial_1h", "ogtt_2h") if match[3] else ("fasting", "ogtt_2h")
+            row = self.analytes["glucose"]
+            for group, context in enumerate(contexts, 1):
+                value = float(match[group])
+                flag = self._flag(row, value, scan.age_years)
+                unit = "mmol/L" if match["unit"] else None
+                found.append(
+                    FoundMeasurement(match.start(group), match.end(group), "glucose", value, None, unit, value, "mmol/L", flag, context)
+                )
+        return found
+
     def given(
         self, name: str, value: float, unit: str | None
     ) -> tuple[str, float, str | None, Value | None, str | None, str | None, str | None]:
@@ -912,13 +941,16 @@ class MeasurementGrammar:
         for mark in ("，", "。", "；", ";", "\n", ","):
             low = max(low, text.rfind(mark, low, start if end > start else quantity.start) + 1)
         found: str | None = None
+        closed = False
         for at, until, context in self._contexts.find(text[low : quantity.start]):
             near = low + at >= start or start - (low + until) <= 2
             if until - at > _SINGLE_SIGN_CONTEXT or near:
                 found = context
+                closed = text[low + until : low + until + 1] == ")"
         bracket = _BRACKET_AFTER.match(text, quantity.tail)
-        if found is None and bracket:
-            found = next((context for _, _, context in self._contexts.find(bracket[1])), None)
+        if bracket and (found is None or closed):
+            # 150/95(左) 146/90(右): each bracket speaks of the number before it
+            found = next((context for _, _, context in self._contexts.find(bracket[1])), found)
         return found
 
 
@@ -931,7 +963,7 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
         return False
     if end - start == 1 and before in "/^":
         return False
-    if before.isdigit() and word in ("mg", "l", "k", "db", "d"):
+    if before.isdigit() and word in ("mg", "l", "k", "db", "d", "e"):
         return False
     return not (
         "一" <= word <= "鿿" and end - start == 1 and "一" <= before <= "鿿" and before not in "质子及和示清查为测度量验后的娃还又他她"
@@ -967,6 +999,9 @@ def _composed(text: str, end: int, value: float) -> tuple[float, int, str, int] 
             else str(_SINGLE.get(metres[1][0], 0)) + (str(_SINGLE.get(metres[1][1], 0)) if len(metres[1]) > 1 else "")
         )
         return value + float(f"0.{digits}"), metres.end(1), "m", metres.end()
+    thousands = _TEN_THOUSANDS.match(text, end)
+    if thousands:
+        return value + (float(thousands[1]) if thousands[1].isdigit() else _SINGLE[thousands[1]]) / 10, thousands.end(1), "万/μL", thousands.end()
     feet = _FEET.match(text, end)
     if feet and value <= 6:
         fraction = float(feet[1]) / 10 if feet[1].isdigit() else _SINGLE.get(feet[1], 5) / 10
@@ -982,6 +1017,7 @@ _SINGLE = {sign: number for number, sign in enumerate("零一二三四五六七�
 _NO_TIME = r"(?!\d|\.|\s?(?:天|日|小时|次|年|周|个|月|h|分|岁|℃|°|度))"
 _FEVER = re.compile(r"(度|°c?|℃)([0-9一二三四五六七八九半])" + _NO_TIME)
 _METRES = re.compile(r"(?:米|m)(\d{1,2}|[一二三四五六七八九]{1,2})(?![\d.米]|m)(?:\s?(?:cm|厘米)(?![a-z]))?")
+_TEN_THOUSANDS = re.compile(r"万([1-9一二三四五六七八九])(?:千|(?![\d.千百]))(?:/\s?(?:[uμ]l|mm3))?")
 _FEET = re.compile(r"尺([\d一二三四五六七八九半])(?!\d|\.)寸?")
 _POUNDS = re.compile(r"斤([\d一二三四五六七八九半])(?:两|(?![\d.]|\s?(?:天|日|年|周|个|月|小时)))")
 

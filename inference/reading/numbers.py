@@ -10,7 +10,7 @@ _LONGEST = 15
 """Signs of a numeral; what is longer is a slip of the keyboard, and Python refuses to make a number of it."""
 
 NUMBER = re.compile(
-    r"\d+\.\d{1,2}(?=10\s?\^\s?(?:9|12))|\d{1,3}(?:,\d{3})+(?![\d/]|\.\d)|\d+(?:\.\d+)?"
+    r"\d+\.\d{1,2}(?=10\s?\^\s?(?:9|12))|\d{1,3}(?:,\d{3})+(?![\d/]|\.\d)|\d{1,3}点\d{1,2}(?![\d分])|\d+(?:\.\d+)?"
     r"|[一二三四五六七八九十百两]+点[零〇一二三四五六七八九]+|[零一二三四五六七八九十百千两]{2,}|[一二两三四五六七八九十](?=[米尺])"
 )
 """A number token of folded text. A single Chinese numeral only counts before 米 and 尺."""
@@ -19,7 +19,7 @@ NUMBER = re.compile(
 def parse_number(token: str) -> float | None:
     """The value of a number token; None where Chinese numerals form no number (三四十)."""
     if token[0].isdigit():
-        return float(token.replace(",", ""))
+        return float(token.replace(",", "").replace("点", "."))
     whole, _, fraction = token.partition("点")
     value = parse_chinese(whole)
     if value is None or not fraction:
