@@ -664,7 +664,11 @@ class AssertionRules:
             return None
         if behind is not None and behind.start - mention.end <= 1 and page.text[behind.start : behind.end] not in self._seeks_cause:
             return behind
-        if ahead is not None and ahead.cue.id == "fear" and (mention.end - mention.start == 1 or self._shunned.match(page.text, mention.end)):
+        if (
+            ahead is not None
+            and ahead.cue.id == "fear"
+            and (mention.end - mention.start == 1 or self._shunned.match(page.text, mention.end))
+        ):
             return None  # 怕痛不敢动: what one shuns is felt
         if ahead is not None and mention.start - ahead.end <= 2 and not self._cause_after.match(rest):
             word = page.text[ahead.start : ahead.end]

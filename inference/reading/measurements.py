@@ -70,7 +70,9 @@ _GLYCAEMIC = frozenset({"glucose", "hba1c"})
 _TOLERANCE_RUN = re.compile(
     r"(?:ogtt|糖耐量?)[^\d。；;\n,，]{0,12}(?<!\d)(\d{1,2}\.\d{1,2})(?:\s?[-~、,，/]\s?(\d{1,2}\.\d{1,2}))(?:\s?[-~、,，/]\s?(\d{1,2}\.\d{1,2}))?(?![\d.])(?P<unit>\s?mmol)?"
 )
-_FASTING_AND_LATER = re.compile(r"空腹[^\d，。；;\n]{0,4}\d{1,2}\.\d[^\d。；;\n]{0,4}餐后(?:\s?2\s?(?:h|小时)|两小时)?[^\d。；;\n]{0,3}\d{1,2}\.\d")
+_FASTING_AND_LATER = re.compile(
+    r"空腹[^\d，。；;\n]{0,4}\d{1,2}\.\d[^\d。；;\n]{0,4}餐后(?:\s?2\s?(?:h|小时)|两小时)?[^\d。；;\n]{0,3}\d{1,2}\.\d"
+)
 """空腹7.2，餐后11.3: the two together can only be glucose."""
 _TOLERANCE = re.compile("ogtt|糖耐量|服糖")
 _RESUMES = re.compile(
@@ -103,7 +105,9 @@ _TARGET = re.compile(r"(?:目标|达标|参考|正常值|正常范围|标准|应
 _CONDITION = re.compile(
     r"(?:如果|假如|倘若|一旦|要是|万一|若(?!干)|如(?=有|出现|发|体温|血压|血糖|再|仍|果|持续|血|超|t|spo2|大于|高于)|当|遇|凡)[^，。；;\n]{0,16}$"
 )
-_MISREAD_POINT = re.compile(r"(?:。|\s\.\s?|\.\s)(\d)(?=\s?(?:℃|°c|度))|。(\d{1,2})(?=\s?(?:[mμunp]?mol|[mμunp]?g/[md]?l|i?u/m?l|kpa|[×x*]\s?10))")
+_MISREAD_POINT = re.compile(
+    r"(?:。|\s\.\s?|\.\s)(\d)(?=\s?(?:℃|°c|度))|。(\d{1,2})(?=\s?(?:[mμunp]?mol|[mμunp]?g/[md]?l|i?u/m?l|kpa|[×x*]\s?10))"
+)
 """A full stop of a scanned text where the point of a number stood: 36。5℃, 6。4mmol/L."""
 _DASH_PAIR = re.compile(r"\s?[-,、 ~]\s?(\d{2,3})(?![\d.])")
 _RESPECTIVE_HEAD = re.compile(r"\s*(?:水平|值)?(?:分别(?:为|是|约为|约|升至|达)?|依次为)?[:\s为]*")
@@ -1001,7 +1005,12 @@ def _composed(text: str, end: int, value: float) -> tuple[float, int, str, int] 
         return value + float(f"0.{digits}"), metres.end(1), "m", metres.end()
     thousands = _TEN_THOUSANDS.match(text, end)
     if thousands:
-        return value + (float(thousands[1]) if thousands[1].isdigit() else _SINGLE[thousands[1]]) / 10, thousands.end(1), "万/μL", thousands.end()
+        return (
+            value + (float(thousands[1]) if thousands[1].isdigit() else _SINGLE[thousands[1]]) / 10,
+            thousands.end(1),
+            "万/μL",
+            thousands.end(),
+        )
     feet = _FEET.match(text, end)
     if feet and value <= 6:
         fraction = float(feet[1]) / 10 if feet[1].isdigit() else _SINGLE.get(feet[1], 5) / 10

@@ -150,7 +150,9 @@ class SubjectFinder:
         if text[max(0, start - 2) : start].endswith(self._no_subject_after) or text.startswith(self._tells, end):
             return False
         after = text[end : end + 1]
-        if after == "家" and (self._at_home.match(text, end) or (self._gone_there.search(text, max(0, start - 4), start) and text[end : end + 2] != "家的")):
+        if after == "家" and (
+            self._at_home.match(text, end) or (self._gone_there.search(text, max(0, start - 4), start) and text[end : end + 2] != "家的")
+        ):
             return False
         if self._taken.search(text, max(0, start - 4), start) and self._owned.match(text, end):
             return False
