@@ -60,7 +60,7 @@ class SubjectFinder:
         self._at_home = re.compile(rf"家(?:里|中)?{lists.any_of('done_there')}")
         self._gone_there = re.compile(rf"{lists.any_of('gone_there')}$")
         self._taken = re.compile(rf"{lists.any_of('taken')}(?:了|过|着|下|的是)?$")
-        self._owned = re.compile(rf"(?:家)?(?:的)?[^，,。；;\n]{{0,6}}?{lists.any_of('owned')}(?!{lists.any_of('used_up')})")
+        self._owned = re.compile(rf"(?:家)?(?:的)?[^，,。；;\n吃服用打喝停]{{0,6}}?{lists.any_of('owned')}(?!{lists.any_of('used_up')})")
         self._spoken = lists.words("spoken")
         self._ill_elder = re.compile(rf"(?!.*{lists.any_of('somebody_elses')})[一-鿿]{{2,6}}{lists.any_of('elders')}")
         # 打胰岛素20年的大姐，…: an elder who is described in a clause of their own
@@ -137,7 +137,7 @@ class SubjectFinder:
                 if current is not None and not self._is_modifier(text, end):
                     found.append(self._close(text, current, start))
                     current = None
-            elif self._is_subject(text, start, end):
+            elif not self._is_owner(text, start, end) and self._is_subject(text, start, end):
                 if current is not None:
                     found.append(self._close(text, current, start))
                 current = (start, end, kind)
@@ -154,11 +154,13 @@ class SubjectFinder:
             self._at_home.match(text, end) or (self._gone_there.search(text, max(0, start - 4), start) and text[end : end + 2] != "家的")
         ):
             return False
-        if self._taken.search(text, max(0, start - 4), start) and self._owned.match(text, end):
-            return False
-        if after == "的" and self._owned.match(text, end):
-            return False
         return self._addressed.search(text, max(0, start - 14), start) is None and self._animal_acts.match(text, end) is None
+
+    def _is_owner(self, text: str, start: int, end: int) -> bool:
+        """Whether the person only owns what is taken (误服奶奶的降压药, 奶奶的药被他吃了)."""
+        if self._owned.match(text, end) is None:
+            return False
+        return text[end : end + 1] == "的" or self._taken.search(text, max(0, start - 4), start) is not None
 
     def _is_modifier(self, text: str, end: int) -> bool:
         """Whether 患者 and the like stand in an attribute (患者父亲, 患者的母亲): then they return to nobody."""
