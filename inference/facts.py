@@ -149,7 +149,7 @@ def _take_disease(
 
 
 def _derive(facts: Facts, result: RecordFacts, evidence: dict[str, list[Evidence]], kb: KnowledgeBase) -> None:
-    """Findings that numbers decide: present inside a row of limits, absent where the value is known and no row fits."""
+    """Findings that numbers decide: present inside a row of limits, absent where a usable value is known and no row fits."""
     years = None if facts.age_days is None else facts.age_days / 365.25
     pregnant = facts.pregnant or facts.pregnancy_weeks is not None
     for name, findings in measured_findings(kb).items():
@@ -165,7 +165,7 @@ def _derive(facts: Facts, result: RecordFacts, evidence: dict[str, list[Evidence
                 facts.present.add(ident)
                 facts.absent.discard(ident)
                 evidence[ident] += [Evidence(span=m.span, finding=ident, note=_shown(m)) for m in hits if m.span.text]
-            elif ident not in facts.present and all(row.get("context") is None for row in rows):
+            elif ident not in facts.present and any(_numbers(m) for m in measured) and all(row.get("context") is None for row in rows):
                 facts.absent.add(ident)
 
 

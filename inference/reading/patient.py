@@ -16,6 +16,8 @@ _YEAR = 365.25
 _FERTILE_YEARS = (11, 56)
 _MISSED_DAYS = (20, 300)
 """Days without a period that a pregnancy can last."""
+_LONGEST_INFANCY = 730
+"""Days up to which a bare number with which a record opens can be an age."""
 _LEAST_GESTATION = 22
 """Weeks from which a child can be born alive."""
 
@@ -45,6 +47,13 @@ class PatientReader:
         )
         self._age_heading = re.compile(r"(?:(?P<days>日龄)|月龄)\s?[:为]?\s?(\d{1,2})(?!\d|\s?[./天日周个月])")
         self._addressed = re.compile(rf"^(?:[^，,。；;\n]{{0,4}}?){lists.any_of('elder')}[，,]?\s?(\d{{2}})(?=\s?(?:$|[，,。；;、\s]))")
+        # 45天，吃奶少; 主诉：8个月，发热2天: an infant's age with which a record opens, where an infant is told of, a sex or a duration follows
+        self._opening = re.compile(
+            rf"\s*(?:主诉\s?[:：]?\s?)?(?P<count>\d{{1,3}}|[{CHINESE}]{{1,3}}|半)\s?(?P<unit>个月|月|周|天|日)\s?[，,、\s]\s?"
+            rf"(?:(?P<sex>[男女](?![一-鿿]))|(?P<complaint>[^，。；;\n]{{1,10}}?(?:\d{{1,2}}|[{CHINESE}半])\s?(?:天|日|小时|h)))?"
+        )
+        self._worse = lists.compiled("worse")
+        self._infant_told = lists.compiled("infant_told")
         self._newborn = lists.compiled("newborn")
         self._no_age_after = re.compile(rf"\s?{lists.any_of('no_age_after')}")
         self._male, self._female = lists.compiled("male"), lists.compiled("female")
@@ -114,7 +123,19 @@ class PatientReader:
                 spoken = next((item for item in self._lifetimes.infant_ages(text) if not self._no_age_after.match(text, item.end)), None)
                 if spoken is not None:
                     return spoken.length
-        return None
+        return self._opening_age(text)
+
+    def _opening_age(self, text: str) -> float | None:
+        """The age of an infant with which the record opens; a bare duration (3天，发热咳嗽) is none."""
+        match = self._opening.match(text)
+        if match is None or self._lifetimes.is_of_mother(text):
+            return None
+        value = number(match["count"])
+        days = None if value is None else value * DAYS[match["unit"]]
+        if days is None or days > _LONGEST_INFANCY:
+            return None
+        complaint = match["unit"] == "个月" and match["complaint"] is not None and self._worse.search(match["complaint"]) is None
+        return days if match["sex"] or complaint or self._infant_told.search(text) else None
 
     def _age_of(self, pattern: re.Pattern[str], match: re.Match[str]) -> float | None:
         if pattern is self._infant:

@@ -53,11 +53,13 @@ class SubjectFinder:
         call = rf"\s*(?:{lists.any_of('hails')}[，,!！。\s]*){{0,3}}(?:[^，。；;\n]{{0,8}}{lists.any_of('phones')}[说:：，,]*)?"
         self._opening = re.compile(rf"{call}{lists.any_of('opening')}?(?:老|小)?")
         # 85岁老奶奶: an age before the word names the patient
-        self._after_age = re.compile(rf"{call}(?:[男女][，,\s]?)?(?:\d{{1,3}}|[一二三四五六七八九十]{{1,4}})多?岁的?(?:老|小)?")
+        self._after_age = re.compile(rf"{call}(?:[男女][，,\s]?|一[个位])?(?:\d{{1,3}}|[一二三四五六七八九十]{{1,4}})多?岁的?[老小大]?")
         self._by_surname = re.compile(call + _SURNAME)
         # 俺爹78，…; 房颤大妈，突然…: kinship as it is spoken, or an elder named by an illness, no neighbour of somebody
         self._spoken = lists.words("spoken")
         self._ill_elder = re.compile(rf"(?!.*{lists.any_of('somebody_elses')})[一-鿿]{{2,6}}{lists.any_of('elders')}")
+        # 打胰岛素20年的大姐，…: an elder who is described in a clause of their own
+        self._described = re.compile(rf"(?!.*{lists.any_of('somebody_elses')})[^，,。；;:\n]{{2,16}}的{lists.any_of('elders')}(?=[，,])")
         # what only a record of the sick one says of them
         self._now = re.compile(rf"[^。；;\n]{{0,16}}{lists.any_of('of_today')}")
         self._old_or_shared = re.compile(rf"[^，。；;\n]{{0,3}}{lists.any_of('old_or_shared')}")
@@ -90,6 +92,9 @@ class SubjectFinder:
         Only where nobody else is named (or only as an object, in a record of today: 不认儿子), the text is more than a remark, and no
         old or shared disease follows.
         """
+        if len(marks) > 1 and text[marks[0][0] : marks[0][1]] in self._spoken and marks[0][1] == marks[1][0]:
+            # 俺媳妇, 我老公: the pronoun only says whose
+            marks = marks[1:]
         if not marks or marks[0][2] in ("pseudo", "patient"):
             return marks
         first = marks[0]
@@ -100,6 +105,8 @@ class SubjectFinder:
         by_name = by_age or (self._by_surname.fullmatch(before) is not None and (now or aged))
         by_name = by_name or (aged and word.startswith(self._spoken) and self._opening.fullmatch(before) is not None)
         by_name = by_name or (now and self._ill_elder.fullmatch(before + word) is not None)
+        described = self._described.match(text)
+        by_name = by_name or (described is not None and described.end() == first[1])
         if not (by_name or self._opening.fullmatch(before)) or self._old_or_shared.match(text, first[1]) is not None:
             return marks
         others = [mark for mark in marks if text[mark[0] : mark[1]] != word]

@@ -50,3 +50,17 @@ def test_denied(rule_reader: Reader, kb: KnowledgeBase, text: str, finding: str)
 )
 def test_a_lack_that_is_itself_the_finding(rule_reader: Reader, kb: KnowledgeBase, text: str, finding: str) -> None:
     assert finding in facts_of(rule_reader.read([Record.model_validate({"id": "a", "patient": {}, "text": text})])[0], kb).facts.present
+
+
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [("血钾 待回报，乏力", "hyperkalaemia"), ("胸痛2小时，TnI 1.4", "elevated_troponin"), ("没劲，Hb 13", "anaemia")],
+)
+def test_a_measurement_without_a_usable_number_denies_nothing(rule_reader: Reader, kb: KnowledgeBase, text: str, finding: str) -> None:
+    facts = facts_of(rule_reader.read([Record.model_validate({"id": "a", "patient": {}, "text": text})])[0], kb).facts
+    assert finding not in facts.absent
+
+
+def test_a_measurement_with_a_normal_number_denies_its_finding(rule_reader: Reader, kb: KnowledgeBase) -> None:
+    record = Record.model_validate({"id": "a", "patient": {}, "text": "乏力，血钾 4.2mmol/L"})
+    assert {"hyperkalaemia", "hypokalaemia"} <= facts_of(rule_reader.read([record])[0], kb).facts.absent

@@ -148,7 +148,7 @@ def test_a_word_of_one_pattern_may_begin_a_longer_word_of_another(knowledge: Kno
 
 
 def test_who_only_feeds_or_carries_the_patient_is_no_subject(rules: RuleReader) -> None:
-    for text in ("爷爷喂他炒黄豆，突然呛咳，脸憋紫。", "奶奶抱来，发热3天。"):
+    for text in ("爷爷喂他炒黄豆，突然呛咳，脸憋紫。", "奶奶抱来，发热3天。", "邻居叫不应，皮肤干烫。", "家人当中暑刮痧，第四天说胡话。"):
         assert rules.assertion.subjects(text) == []
     assert rules.assertion.subjects("爷爷有高血压。")
 
@@ -180,6 +180,9 @@ def test_english_sex_and_age(rules: RuleReader, text: str, sex: str, years: floa
         ("婆婆今早起来喊她不答应，右边手杆脚杆动不得", set()),
         ("兄弟喝了十几年酒，今天吐血两大碗，头晕站不稳", set()),
         ("奶奶发烧两天，咳嗽黄痰，喘不上气，嘴唇发紫", set()),
+        ("打胰岛素好多年的大姐，一只脚红肿发热不疼", set()),
+        ("一个六十岁大妈，心慌怕热，瘦了二十斤", set()),
+        ("隔壁打工的大姐，肺结核，跟她一屋住", {"family"}),
         ("丈夫近日发热咳嗽，确诊流感，自己今天开始咽痛", {"other_person"}),
         ("父亲患肝癌去世，母亲体健，近来体检未见异常", {"family"}),
         ("外公肺癌，外婆老年痴呆，均于前年去世，余无特殊", {"family"}),
