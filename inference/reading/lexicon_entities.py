@@ -68,6 +68,7 @@ def collect_names(knowledge: Any, fold: Callable[[str], str]) -> dict[str, tuple
     lexicon = knowledge.lexicon
     terms = lexicon["terms"]
     equal = [tuple(pair) for pair in terms["aliases"]["equal"]]
+    changeable = re.compile("|".join(re.escape(word) for pair in equal for word in pair if word))
     exact: dict[str, list[Named]] = {}
     variants: dict[str, list[Named]] = {}
 
@@ -78,7 +79,7 @@ def collect_names(knowledge: Any, fold: Callable[[str], str]) -> dict[str, tuple
                 continue
             if named not in exact.setdefault(folded, []):
                 exact[folded].append(named)
-            for variant in name_variants(folded, equal) - {folded}:
+            for variant in name_variants(folded, equal) - {folded} if changeable.search(folded) else ():
                 if len(variant) >= 2:
                     variants.setdefault(variant, []).append(named)
 

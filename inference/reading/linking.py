@@ -64,13 +64,11 @@ class Linker:
 
     def _reduce(self, name: str, least: int = 2) -> str:
         """Without degree words at its front (`least` characters stay), with everyday equivalents put one way."""
-        changed = True
-        while changed:
-            changed = False
-            for degree in self._degrees:
-                if name.startswith(degree) and len(name) - len(degree) >= least:
-                    name, changed = name[len(degree) :], True
-                    break
+        while name.startswith(self._degrees):
+            degree = next((d for d in self._degrees if name.startswith(d) and len(name) - len(d) >= least), None)
+            if degree is None:
+                break
+            name = name[len(degree) :]
         for first, second in self._equal:
             name = name.replace(first, second)
         return name

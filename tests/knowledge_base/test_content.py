@@ -122,7 +122,7 @@ def test_admissions_are_whole_records_of_known_entries(kb: KnowledgeBase) -> Non
 
 def test_examinations_have_one_right_option_of_five(kb: KnowledgeBase) -> None:
     rows = [json.loads(line) for path in EXAMINATIONS for line in path.read_text(encoding="utf-8").splitlines()]
-    names = {d.id: {d.name, *d.aliases} for d in kb.diseases.values()} | {t.id: set(t.names) for t in kb.thin.values()}
+    names = {d.id: {d.name, *d.aliases} for d in kb.diseases.values()} | {t.id: set(t.names) for t in (*kb.thin.values(), *kb.covered)}
     assert rows
     assert {row["gold"] for row in rows} - set(names) == set()
     assert [row["text"] for row in rows if len(set(row["options"])) != 5 or sum(o in names[row["gold"]] for o in row["options"]) != 1] == []

@@ -114,18 +114,16 @@ def admissions(kb: KnowledgeBase) -> list[Example]:
 
 def examinations(kb: KnowledgeBase) -> list[Example]:
     """Questions in the manner of a licensing examination with five options, written for training, so none is held out."""
+    names = {d.id: (d.name, *d.aliases) for d in kb.diseases.values()} | {t.id: t.names for t in (*kb.thin.values(), *kb.covered)}
     found = []
     for path in sorted(EXAMINATIONS.glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
-            if row["gold"] not in kb.diseases and row["gold"] not in kb.thin:
-                continue
-            entry = kb.diseases.get(row["gold"]) or kb.thin[row["gold"]]
-            answer = next(option for option in row["options"] if option in (entry.name, *entry.aliases))
-            ident = f"examination-{hashlib.sha256(row['text'].encode()).hexdigest()[:12]}"
-            record = _record(ident, text=row["text"])
-            options = tuple(row["options"])
-            found.append(Example(ident, "examination", record, (row["gold"],), ident, options=options, meta={"answer": answer}))
+            if row["gold"] in names:
+                answer = next(option for option in row["options"] if option in names[row["gold"]])
+                ident = f"examination-{hashlib.sha256(row['text'].encode()).hexdigest()[:12]}"
+                record, options = _record(ident, text=row["text"]), tuple(row["options"])
+                found.append(Example(ident, "examination", record, (row["gold"],), ident, options=options, meta={"answer": answer}))
     return found
 
 

@@ -44,8 +44,8 @@ Positive: of those called referable, how many are. Negative: of those called not
 
 ## Where it fails
 {fails}
-- Copies that were shrunk or compressed again score otherwise: 384-pixel photographs saved again as JPEG 75 moved by .06 on average and .46 at most
-  (docs/log/fundus.md). Send the camera's original; a border or a larger copy changes little (.02).
+- Copies that were shrunk or compressed again score otherwise: 384-pixel photographs saved again as JPEG 75 moved by .04 on average and .17 at most
+  (docs/log/fundus.md). Send the camera's original; a border or a larger copy changes little (.01).
 - Single microaneurysms: the photographs it learnt from have 224-384 lines, so mild disease (grade 1) is often missed and the grade is off by one often.
 - Grades 3 and 4 are rare in training ({severe} photographs): the sight-threatening probability is rough. An eye called "not referable" may still be sick.
 - Macular oedema is not looked for as such: one field of one eye cannot show thickness.

@@ -46,6 +46,8 @@ from inference.ranking.rendering import render
 from models.bundle import GOLDEN, Bundle, seal
 from training.datasets.diagnosis import Example, complaints, corpora, dialmed, symptom_lists
 from training.parameters import Parameters, load_block
+from training.stages.ranker_teach import CACHE as VECTORS
+from training.stages.ranker_teach import vectors_of
 from training.tracking import run_of, source_commit
 
 log = logging.getLogger("training.classes")
@@ -95,8 +97,8 @@ def taught_sets(folder: Path) -> dict[str, list[Example]]:
 
 
 def rows_of(ranker: Ranker, engine: Engine, examples: Sequence[Example], name: str, cache: Path) -> Rows:
-    """Read and encode the examples; what was read is kept by knowledge and reader, vectors by what was read and the encoder."""
-    assert ranker.semantic is not None and ranker.bundle is not None
+    """Read and encode the examples; what was read is kept by knowledge and reader, vectors by text and encoder."""
+    assert ranker.semantic is not None
     read = cache / f"{name}-{engine.kb.version}-{engine.reader.version}.json"
     if not read.exists():
         rows = []
@@ -106,10 +108,8 @@ def rows_of(ranker: Ranker, engine: Engine, examples: Sequence[Example], name: s
         cache.mkdir(parents=True, exist_ok=True)
         read.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
     labels, words, marks, texts = zip(*json.loads(read.read_text(encoding="utf-8")), strict=True)
-    encoded = read.with_name(f"{read.stem}-{ranker.bundle.manifest['files']['model.onnx']['sha256'][:8]}.npy")
-    if not encoded.exists():
-        np.save(encoded, np.stack([ranker.semantic.encode(text) for text in texts]).astype(np.float16))
-    return Rows(list(labels), np.load(encoded).astype(np.float32), list(words), [np.array(m, dtype=np.int64) for m in marks])
+    vectors = vectors_of(texts, ranker.semantic.encoder, VECTORS)
+    return Rows(list(labels), vectors, list(words), [np.array(m, dtype=np.int64) for m in marks])
 
 
 def fit_softmax(

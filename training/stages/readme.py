@@ -35,6 +35,7 @@ def _ranking(report: dict[str, Any]) -> list[str]:
             ("main_not_in_text", "main, name not in the text"),
         ),
         "cmexam_vignettes_dev": (("main", "open ranking"),),
+        "jmed_dev": (("main", "online consultations, a fifth held out"),),
         "authored_test": (("main", "authored cases never trained on"),),
     }
     for name, kinds in shown.items():
