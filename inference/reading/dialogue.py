@@ -33,6 +33,7 @@ class DialogueReader:
         self._turn = re.compile(
             rf"(?:^|(?<=[\s。；;！!？?，,\"]))(?:(?P<asks>{turns.any_of('asks')})|{turns.any_of('replies')})\s?:", re.MULTILINE
         )
+        self._asks = re.compile(rf"{turns.any_of('asks')}\s?:")
         fill = rf"(?:{turns.any_of('fillers')}[，,\s]?)*"
         self._unknown = re.compile(rf"\s*{fill}(?P<word>{turns.any_of('unknown')})")
         self._no = re.compile(rf"\s*{fill}(?P<word>{turns.any_of('no')})")
@@ -49,12 +50,10 @@ class DialogueReader:
 
     def __call__(self, text: str) -> list[Answered]:
         """The answered questions of folded text, in order."""
-        marked = ":" in text
-        if not marked and not any(sign in text for sign in "？?问"):
-            return []
+        marked = ":" in text and self._asks.search(text) is not None
         turns = list(self._turn.finditer(text)) if marked else []
         if not any(turn["asks"] for turn in turns):
-            return list(self._unmarked(text))
+            return self._unmarked(text) if "？" in text or "?" in text or "问" in text else []
         found: list[Answered] = []
         for index, turn in enumerate(turns[:-1]):
             answer = turns[index + 1]

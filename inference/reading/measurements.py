@@ -269,7 +269,7 @@ class MeasurementGrammar:
 
     def _glued(self, masked: str) -> list[tuple[int, int, _Name]]:
         """Names whose last digit runs into the digits of their number."""
-        if "2" not in masked and "3" not in masked:
+        if not ("o2" in masked or "02" in masked or "o3" in masked or "03" in masked):
             return []
         named = ((match.start(), match.end(), self._names.longest_at(match[0], 0)) for match in _GLUED.finditer(masked))
         return [(start, end, hit[1]) for start, end, hit in named if hit is not None and start + hit[0] == end]
