@@ -229,7 +229,8 @@ class Fusion:
         self.danger_from = float(sealed.get("danger_from", 1.0))
         self.review: Mapping[str, float] = sealed.get("review", {})
         """Thresholds of the review, tuned on complete records."""
-        self.options: Mapping[str, float] = sealed.get("options", {"fused": 0.5, "name": 1.0, "semantic": 0.5})
+        self.options: Mapping[str, float] = sealed.get("options", {"fused": 0.5, "name": 1.0})
+        """Weight of each of `OPTION_PARTS`; one that is not named has none."""
 
     def logits(self, matrix: Vector) -> Vector:
         """Ranking scores of candidates."""

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
+OPTION_PARTS = ("name", "taught", "lexical", "probabilistic", "fused")
+"""What a name is judged by: its own words, and what each part and their fusion say of the entries that it stands for."""
 NEARNESS = 0.06
 """Temperature of the cosines by which an unknown name is shared out."""
 

@@ -23,7 +23,7 @@ from inference.ranking.fusion import Fusion, PartScores, features, pool, unfitte
 from inference.ranking.lexical import LEXICAL, Lexical
 from inference.ranking.names import NameIndex
 from inference.ranking.next_steps import next_steps
-from inference.ranking.options import logits_of_names, shares
+from inference.ranking.options import OPTION_PARTS, logits_of_names, shares
 from inference.ranking.probabilistic import Probabilistic, ProbabilisticSettings
 from inference.ranking.rendering import renderings
 from inference.ranking.semantic import Semantic
@@ -38,7 +38,8 @@ FUSION = "fusion.json"
 NO_COMPLAINT = frozenset({"asymptomatic_finding"})
 """Findings that say there is nothing to report."""
 MOST_OPTIONS, UNKNOWN_SHARE = 6, 0.3
-NAMES_ALONE = {"name": 1.0, "semantic": 0.0, "fused": 0.0}
+NO_ENTRY = -2.5
+"""How far behind the first a thin entry is taken to lie, of which the entries' probabilities say nothing."""
 _EVIDENCE = 6
 _MIN_CHINESE = 2
 
@@ -151,14 +152,12 @@ class Ranker:
             return [(names[i], self.names.find(names[i]), float(share[i])) for i in np.argsort(-share, kind="stable").tolist()]
         found = [self.names.find(name) for name in names]
         classes = len(names) > MOST_OPTIONS and sum(target is None for target in found) > UNKNOWN_SHARE * len(names)
-        w = NAMES_ALONE if classes else self.fusion.options
         total = np.zeros(len(names))
-        if self.semantic is not None and vector is not None:
-            cosines, semantic = self.option_scores(names, scores, vector)
-            total = w["name"] * cosines + w["semantic"] * semantic
-        if w["fused"]:
-            logits = self.fusion.logits(features(scores, np.arange(len(self.targets))))
-            total = total + w["fused"] * logits_of_names(logits, self.option_shares(names))
+        if not classes:
+            parts = self.option_parts(names, scores, vector)
+            total = parts @ np.array([self.fusion.options.get(part, 0.0) for part in OPTION_PARTS])
+        elif self.semantic is not None and vector is not None:
+            total = self.semantic.name_score(vector, list(names)) / max(float(scores.semantic.std()), 1e-6)
         share = np.exp(total - total.max())
         share /= share.sum()
         taught = self.classes.covering(names) if self.classes is not None and vector is not None else None
@@ -167,15 +166,21 @@ class Ranker:
         order = np.argsort(-share, kind="stable")
         return [(names[i], found[i], float(share[i])) for i in order.tolist()]
 
-    def option_scores(self, names: Sequence[str], scores: PartScores, vector: npt.NDArray[np.float32]) -> tuple[Vector, Vector]:
-        """For each name: cosine of its words, and the semantic score of its entry (an unknown name takes its own cosine), in spreads."""
-        if self.semantic is None:
-            raise ValueError("names are scored with the vectors of a bundle")
-        cosines = self.semantic.name_score(vector, list(names))
-        places = self.option_places(names)
-        semantic = np.array([c if p is None else float(scores.semantic[p]) for c, p in zip(cosines.tolist(), places, strict=True)])
-        spread = max(float(scores.semantic.std()), 1e-6)
-        return cosines / spread, semantic / spread
+    def option_parts(self, names: Sequence[str], scores: PartScores, vector: npt.NDArray[np.float32] | None) -> Vector:
+        """(names, OPTION_PARTS): cosine of each name's words in spreads of all targets' scores, and what the parts say of its entries."""
+        shared = self.option_shares(names)
+        columns = {part: np.zeros(len(names)) for part in OPTION_PARTS}
+        if self.semantic is not None and vector is not None:
+            columns["name"] = self.semantic.name_score(vector, list(names)) / max(float(scores.semantic.std()), 1e-6)
+        if scores.taught.any():
+            columns["taught"] = logits_of_names(scores.taught, shared)
+        columns["lexical"] = shared @ scores.lexical / max(float(scores.lexical.std()), 1e-6)
+        if len(scores.probabilistic):
+            gaps = np.full(len(self.targets), NO_ENTRY)
+            gaps[: len(scores.probabilistic)] = np.clip((scores.probabilistic - scores.probabilistic.max()) / 3.0, -6, 0)
+            columns["probabilistic"] = shared @ gaps
+        columns["fused"] = logits_of_names(self.fusion.logits(features(scores, np.arange(len(self.targets)))), shared)
+        return np.column_stack([columns[part] for part in OPTION_PARTS])
 
     def option_places(self, names: Sequence[str]) -> list[int | None]:
         """The place of each name's entry among the targets, None for a name that the knowledge base lacks."""

@@ -25,7 +25,7 @@ from inference.engine import Engine
 from inference.facts import facts_of
 from inference.flagging import red_flags
 from inference.ranking.fusion import FEATURES, LONG_RECORD, age_band, features, pool, standardise
-from inference.ranking.options import logits_of_names
+from inference.ranking.options import OPTION_PARTS, logits_of_names
 from inference.ranking.probabilistic import ProbabilisticSettings
 from inference.ranking.ranker import FUSION, Ranker
 from inference.reading.reader import Reader
@@ -91,20 +91,22 @@ class OptionScores:
     """What choosing among a record's options is fitted on.
 
     Attributes:
-        scores: (options, 2): cosine of the name, semantic score of its entry.
+        parts: (options, OPTION_PARTS); what stands under `fused` is of the bundle's own weights and is not used.
         shares: (options, targets): the entries that each option stands for.
         matrix: (targets, features) over all targets.
         answer: place of the right one.
     """
 
-    scores: Vector
+    parts: Vector
     shares: npt.NDArray[np.float32]
     matrix: npt.NDArray[np.float32]
     answer: int
 
     def rows(self, sealed: dict[str, Any]) -> Vector:
-        """(options, 3): the scores and the fused logit."""
-        return np.column_stack([self.scores, logits_of_names(logits_of(sealed, self.matrix.astype(np.float64)), self.shares)])
+        """(options, OPTION_PARTS) with the fused logit of these weights."""
+        rows = self.parts.copy()
+        rows[:, OPTION_PARTS.index("fused")] = logits_of_names(logits_of(sealed, self.matrix.astype(np.float64)), self.shares)
+        return rows
 
 
 @dataclass(slots=True)
@@ -162,8 +164,9 @@ def query_of(ranker: Ranker, example: Example, reading: Reading, weight: float) 
     if example.options and example.meta.get("answer") in example.options and vector is not None:
         names = list(example.options)
         matrix = features(scores, np.arange(len(ranker.targets))).astype(np.float32)
-        pairs = np.column_stack(ranker.option_scores(names, scores, vector))
-        options = OptionScores(pairs, ranker.option_shares(names), matrix, names.index(example.meta["answer"]))
+        options = OptionScores(
+            ranker.option_parts(names, scores, vector), ranker.option_shares(names), matrix, names.index(example.meta["answer"])
+        )
     band, emergency = age_band(reading.patient.age_years), is_emergency(example, ranker.kb)
     silent = example.source == "authored" and not red_flags(record, ranker.kb)
     return Query(
@@ -261,31 +264,34 @@ def platt(logits: Vector, outcomes: Vector, bands: Sequence[str], long: npt.NDAr
 
 
 def fit_options(queries: Sequence[Query], sealed: dict[str, Any]) -> dict[str, float]:
-    """Weights of name cosine, semantic score and fused logit for choosing among given names."""
-    rows, answers = [], []
-    for q in queries:
-        if q.options is not None:
-            rows.append(torch.tensor(q.options.rows(sealed), dtype=torch.float32))
-            answers.append(q.options.answer)
-    if not rows:
-        return {"name": 1.0, "semantic": 0.5, "fused": 0.5}
-    w = torch.tensor([1.0, 0.5, 0.3], requires_grad=True)
+    """Weights, none below zero, of what a name is judged by, for choosing among given names."""
+    asked = [q.options for q in queries if q.options is not None]
+    if not asked:
+        return {"name": 1.0, "fused": 0.5}
+    most = max(len(options.parts) for options in asked)
+    rows = torch.zeros(len(asked), most, len(OPTION_PARTS))
+    absent = torch.ones(len(asked), most, dtype=torch.bool)
+    for i, options in enumerate(asked):
+        rows[i, : len(options.parts)] = torch.tensor(options.rows(sealed), dtype=torch.float32)
+        absent[i, : len(options.parts)] = False
+    answers = torch.tensor([options.answer for options in asked])
+    spread = rows[~absent].std(dim=0) + 1e-6
+    w = torch.full((len(OPTION_PARTS),), 0.3, requires_grad=True)
     optimiser = torch.optim.Adam([w], lr=0.05)
     for _ in range(300):
-        loss = torch.stack(
-            [torch.nn.functional.cross_entropy((r @ w.abs())[None], torch.tensor([a])) for r, a in zip(rows, answers, strict=True)]
-        ).mean()
+        logits = ((rows / spread) @ w.abs()).masked_fill(absent, -1e4)
+        loss = torch.nn.functional.cross_entropy(logits, answers) + 0.003 * (w**2).sum()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-    name, semantic, fused_weight = w.abs().detach().tolist()
-    return {"name": name, "semantic": semantic, "fused": fused_weight}
+    weights = (w.abs() / spread).detach().tolist()
+    return {part: round(weight, 5) for part, weight in zip(OPTION_PARTS, weights, strict=True)}
 
 
 def choose(q: Query, sealed: dict[str, Any], weights: dict[str, float]) -> bool:
     """Whether the best of the options is the answer."""
     assert q.options is not None
-    total = q.options.rows(sealed) @ np.array([weights["name"], weights["semantic"], weights["fused"]])
+    total = q.options.rows(sealed) @ np.array([weights.get(part, 0.0) for part in OPTION_PARTS])
     return int(np.argmax(total)) == q.options.answer
 
 
