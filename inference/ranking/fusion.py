@@ -33,8 +33,6 @@ FEATURES: tuple[str, ...] = (
     "taught_gap",
     "taught_near",
     "taught_rank",
-    "second_gap",
-    "second_rank",
     "mention_present",
     "mention_possible",
     "mention_historical",
@@ -72,8 +70,6 @@ class PartScores:
     lexical: Vector
     taught: Vector
     """Log-probabilities; all zero where nothing was taught."""
-    second: Vector
-    """The same of what a long record tells beyond its rendering; all zero where that is little."""
     conflicts: Vector
     must_not_miss: npt.NDArray[np.bool_]
     """Full entries only."""
@@ -98,8 +94,6 @@ def pool(scores: PartScores, *, size: int = 40) -> npt.NDArray[np.int64]:
         chosen |= set(np.argpartition(-scores.lexical, min(size, len(scores.lexical) - 1))[:size].tolist())
     if scores.taught.any():
         chosen |= set(np.argpartition(-scores.taught, min(size, len(scores.taught) - 1))[:size].tolist())
-    if scores.second.any():
-        chosen |= set(np.argpartition(-scores.second, min(size, len(scores.second) - 1))[:size].tolist())
     voted = np.nonzero(scores.votes > 0)[0]
     chosen |= set(voted[np.argsort(-scores.votes[voted])][:20].tolist())
     chosen |= {i for i, assertion in scores.mentions.items() if assertion in ("present", "possible", "historical")}
@@ -144,10 +138,6 @@ def features(scores: PartScores, targets: npt.NDArray[np.int64]) -> Vector:
     if scores.taught.any():
         taught_gap = (scores.taught - scores.taught.max())[targets]
         taught_rank = _ranks(scores.taught)[targets]
-    second_gap, second_rank = np.zeros(len(targets)), np.zeros(len(targets))
-    if scores.second.any():
-        second_gap = np.clip((scores.second - scores.second.max())[targets], -12, 0)
-        second_rank = _ranks(scores.second)[targets]
     vote_ranks = _ranks(scores.votes)
     votes = np.sqrt(scores.votes[targets])
     semantic_ranks = _ranks(semantic)
@@ -177,8 +167,6 @@ def features(scores: PartScores, targets: npt.NDArray[np.int64]) -> Vector:
         np.clip(taught_gap, -12, 0),
         np.clip(taught_gap / 4, -1, 0),
         taught_rank,
-        second_gap,
-        second_rank,
         mention["present"],
         mention["possible"],
         mention["historical"],

@@ -25,7 +25,7 @@ from inference.ranking.names import NameIndex
 from inference.ranking.next_steps import next_steps
 from inference.ranking.options import OPTION_PARTS, logits_of_names, shares
 from inference.ranking.probabilistic import Probabilistic, ProbabilisticSettings
-from inference.ranking.rendering import renderings
+from inference.ranking.rendering import render
 from inference.ranking.semantic import Semantic
 from inference.ranking.taught import TAUGHT, Taught
 from inference.ranking.taught import read as read_taught
@@ -90,7 +90,7 @@ class Ranker:
         probabilistic = self.probabilistic.score(record, date)
         vector = None
         semantic, votes = np.zeros(len(self.targets)), np.zeros(len(self.targets))
-        text, beyond = renderings(reading)
+        text = render(reading)
         if self.semantic is not None:
             vector = self.semantic.encode(text)
             semantic = self.semantic.score(vector)
@@ -99,16 +99,12 @@ class Ranker:
         denied = [self.probabilistic.column[f] for f in record.facts.absent if f in self.probabilistic.column]
         key = self.probabilistic.p >= 0.3
         taught = self.taught.score(vector, record.facts.present, record.facts.absent) if self.taught and vector is not None else None
-        second = np.zeros(len(self.targets))
-        if beyond and self.taught and self.semantic is not None:
-            second = self.taught.score(self.semantic.encode(beyond), record.facts.present, record.facts.absent).likely
         scores = PartScores(
             semantic=semantic,
             probabilistic=probabilistic,
             votes=votes,
             lexical=self.lexical.score(text) if self.lexical is not None else np.zeros(len(self.targets)),
             taught=taught.likely if taught else np.zeros(len(self.targets)),
-            second=second,
             conflicts=self.probabilistic.conflicts(record),
             must_not_miss=self.must_not_miss,
             impossible=self.probabilistic.impossible(record),

@@ -57,8 +57,6 @@ NON_NEGATIVE = (
     "taught_gap",
     "taught_near",
     "taught_rank",
-    "second_gap",
-    "second_rank",
     "mention_present",
     "mention_possible",
     "key_hits",
@@ -75,8 +73,6 @@ class FuseParameters(Parameters):
     sets: dict[str, float] = Field(default={"authored_dev": 1.0, "msdiagnosis_validation": 1.0, "cmexam_vignettes_dev": 1.0})
     folds: int = 5
     l2: float = 0.02
-    differential: float = 0.1
-    """Share of a record's target that goes to the candidates of its differential, beside its diagnoses."""
     emergency_weight: float = 3.0
     """How many times an authored emergency weighs in the fit: a missed one costs more than a calm record's order."""
     keep_share: float = 0.93
@@ -117,8 +113,6 @@ class Query:
     matrix: Vector
     hits: npt.NDArray[np.bool_]
     main: npt.NDArray[np.bool_]
-    beside: npt.NDArray[np.bool_]
-    """Candidates of the differential that are none of the diagnoses."""
     listed: list[npt.NDArray[np.bool_]]
     """For each name of a doctor's own differential, the candidates that hit it."""
     weight: float
@@ -140,15 +134,6 @@ def is_emergency(example: Example, kb: KnowledgeBase) -> bool:
     return bool(example.labels) and example.labels[0] in kb.diseases and kb.diseases[example.labels[0]].must_not_miss
 
 
-def differential_of(example: Example, kb: KnowledgeBase) -> list[tuple[str, Sequence[str]]]:
-    """(name, codes) of what a doctor's list, else the entry of the main diagnosis, weighs beside the diagnoses."""
-    if "differential" in example.meta:
-        return list(example.meta["differential"])
-    main = next((label for label in example.labels[:1] if label in kb.diseases), None)
-    beside = [kb.diseases[d] for d in kb.diseases[main].entry["differential"] if d in kb.diseases] if main else []
-    return [(disease.name, disease.categories) for disease in beside]
-
-
 def query_of(ranker: Ranker, example: Example, reading: Reading, weight: float) -> Query:
     """Features and outcomes of one record."""
     record = facts_of(reading, ranker.kb)
@@ -158,8 +143,7 @@ def query_of(ranker: Ranker, example: Example, reading: Reading, weight: float) 
     gold, codes = example.gold_names, example.gold_codes or tuple(() for _ in example.gold_names)
     hits = np.array([is_hit(n, c, gold, codes) for n, c in shown])
     main = np.array([is_hit(n, c, gold[:1], codes[:1]) for n, c in shown])
-    differential = [np.array([is_hit(n, c, [name], [code]) for n, c in shown]) for name, code in differential_of(example, ranker.kb)]
-    beside = np.any(differential, axis=0) & ~hits if differential else np.zeros(len(hits), dtype=bool)
+    listed = [np.array([is_hit(n, c, [name], [code]) for n, c in shown]) for name, code in example.meta.get("differential", ())]
     options = None
     if example.options and example.meta.get("answer") in example.options and vector is not None:
         names = list(example.options)
@@ -174,8 +158,7 @@ def query_of(ranker: Ranker, example: Example, reading: Reading, weight: float) 
         features(scores, targets),
         hits,
         main,
-        beside,
-        differential if "differential" in example.meta else [],
+        listed,
         weight,
         band,
         scores.characters >= LONG_RECORD,
@@ -193,7 +176,7 @@ def _shown(ranker: Ranker, target: int) -> tuple[str, str | None]:
     return ranker.kb.thin[ident].name, ranker.kb.thin[ident].code
 
 
-def fit(queries: Sequence[Query], parameters: FuseParameters, *, steps: int = 400) -> dict[str, Any]:
+def fit(queries: Sequence[Query], l2: float, *, steps: int = 400) -> dict[str, Any]:
     """Listwise logistic regression with signs held: mean, scale, weights, bias."""
     mean, scale = standardise([q.matrix for q in queries])
     usable = [q for q in queries if q.hits.any()]
@@ -201,10 +184,7 @@ def fit(queries: Sequence[Query], parameters: FuseParameters, *, steps: int = 40
     targets = []
     for q in usable:
         share = q.hits * 0.4 + q.main * 0.6
-        share = share / share.sum()
-        if q.beside.any():
-            share = (1 - parameters.differential) * share + parameters.differential * q.beside / q.beside.sum()
-        targets.append(torch.tensor(share, dtype=torch.float32))
+        targets.append(torch.tensor(share / share.sum(), dtype=torch.float32))
     weights_by_query = torch.tensor([q.weight for q in usable])
     lengths = [len(m) for m in matrices]
     stacked = torch.cat(matrices)
@@ -224,7 +204,7 @@ def fit(queries: Sequence[Query], parameters: FuseParameters, *, steps: int = 40
         top = torch.full((len(usable),), -1e9).scatter_reduce(0, owner, logits, "amax")
         normal = torch.zeros(len(usable)).index_add(0, owner, torch.exp(logits - top[owner])).log() + top
         loss_rows = torch.zeros(len(usable)).index_add(0, owner, goal * (normal[owner] - logits))
-        loss = (loss_rows * weights_by_query).sum() / weights_by_query.sum() + parameters.l2 * (w**2).sum()
+        loss = (loss_rows * weights_by_query).sum() / weights_by_query.sum() + l2 * (w**2).sum()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -302,7 +282,7 @@ def cross_validate(queries: Sequence[Query], parameters: FuseParameters) -> tupl
     chosen: dict[str, list[bool]] = {}
     for fold in range(parameters.folds):
         train = [q for q, f in zip(queries, folds, strict=True) if f != fold]
-        sealed = fit(train, parameters)
+        sealed = fit(train, parameters.l2)
         weights = fit_options(train, sealed)
         for i, (q, f) in enumerate(zip(queries, folds, strict=True)):
             if f == fold:
@@ -374,7 +354,7 @@ def run(
     ]
     with run_of("ranker_fuse", parameters.model_dump(), inputs={"queries": QUERIES}) as run_id:
         report, out_of_fold = cross_validate(queries, parameters)
-        sealed = fit(queries, parameters)
+        sealed = fit(queries, parameters.l2)
         top = [np.argsort(-logits)[:10] for logits in out_of_fold]
         flat = np.concatenate([logits[t] for logits, t in zip(out_of_fold, top, strict=True)])
         outcomes = np.concatenate([q.hits[t].astype(float) for q, t in zip(queries, top, strict=True)])
