@@ -262,6 +262,10 @@ class Ranker:
             self._candidate(self.targets[int(ranked.targets[i])], float(ranked.probabilities[i]), ranked.record, None, i) for i in dangerous
         ]
         evidence = _unique([item for suspect in suspects for item in suspect.supports])
+        if not evidence:
+            # no entry lists what the record states: then that itself is what reads dangerous
+            stated = sorted(ranked.record.stated & ranked.record.facts.present)
+            evidence = _unique([item for finding in stated for item in ranked.record.evidence.get(finding, ())])[:_EVIDENCE]
         return (danger_flag(suspects, evidence),) if suspects else ()
 
     def _too_little(self, reading: Reading, ranked: Ranked) -> str | None:

@@ -2,7 +2,8 @@
 
 `tests/behaviour/emergencies_fresh.jsonl` and `calm_fresh.jsonl` were written before the rules were read. The working half may be read to
 mend the rules; of the sealed half only the rate is looked at, so a failure names no record of it. Rows with `"round": 3` are a second
-reader's. `danger_sentences.jsonl` and `calm_sentences.jsonl` are plain sentences that steered the rules: they hold what was mended.
+reader's, those with `"round": 5` a third one's, who had seen no rule. `danger_sentences.jsonl` and `calm_sentences.jsonl` are plain
+sentences that steered the rules: they hold what was mended.
 """
 
 from __future__ import annotations
