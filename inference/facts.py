@@ -169,6 +169,10 @@ def _derive(facts: Facts, result: RecordFacts, evidence: dict[str, list[Evidence
                 facts.absent.add(ident)
 
 
+UNTOLD = "untold"
+"""Context of a limit for values of which the record does not say when they were taken."""
+
+
 def _applies(row: dict[str, Any], sex: str, years: float | None, pregnant: bool) -> bool:
     if row.get("sex") not in (None, sex):
         return False
@@ -183,7 +187,7 @@ def _applies(row: dict[str, Any], sex: str, years: float | None, pregnant: bool)
 
 
 def _inside(row: dict[str, Any], measurement: Measurement) -> bool:
-    if row.get("context") is not None and row["context"] != measurement.context:
+    if row.get("context") not in (None, measurement.context or UNTOLD):
         return False
     return any(
         (row.get("above") is None or value > row["above"]) and (row.get("below") is None or value < row["below"])

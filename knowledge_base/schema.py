@@ -196,7 +196,10 @@ class DiseaseEntry(Content):
 
 
 class Limit(Content):
-    """A row of limits: the finding is present where the value lies above or below it."""
+    """A row of limits: the finding is present where the value lies above or below it.
+
+    `context` is when it was taken (fasting, postprandial_2h, …), `untold` where the record must not say; none where that does not matter.
+    """
 
     above: float | None = None
     below: float | None = None

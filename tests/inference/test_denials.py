@@ -64,3 +64,19 @@ def test_a_measurement_without_a_usable_number_denies_nothing(rule_reader: Reade
 def test_a_measurement_with_a_normal_number_denies_its_finding(rule_reader: Reader, kb: KnowledgeBase) -> None:
     record = Record.model_validate({"id": "a", "patient": {}, "text": "乏力，血钾 4.2mmol/L"})
     assert {"hyperkalaemia", "hypokalaemia"} <= facts_of(rule_reader.read([record])[0], kb).facts.absent
+
+
+@pytest.mark.parametrize(
+    ("text", "present"),
+    [
+        ("体检发现血糖8.9，没得啥不舒服，爸爸有糖尿病", True),
+        ("查血糖7.5mmol/L", True),
+        ("体检空腹血糖8.9mmol/L", False),
+        ("餐后2小时血糖8.9", False),
+        ("血糖5.6mmol/L", False),
+        ("随机血糖13.2", False),
+    ],
+)
+def test_a_glucose_of_untold_time_counts_as_what_it_is(rule_reader: Reader, kb: KnowledgeBase, text: str, present: bool) -> None:
+    facts = facts_of(rule_reader.read([Record(id="a", text=text)])[0], kb).facts
+    assert ("raised_glucose_of_untold_time" in facts.present) is present
