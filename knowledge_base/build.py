@@ -263,8 +263,9 @@ class Content:
                 if other not in self.diseases:
                     self._at("warning", "disease", ident, f"{ident}.differential: unknown disease {other!r}")
             for rule in disease.red_flags:
-                if flags.setdefault(rule.id, ident) != ident:
+                if rule.id in flags:
                     self._at("error", "disease", ident, f"red flag {rule.id} is also defined in {flags[rule.id]}: rename one")
+                flags[rule.id] = ident
                 if rule.source not in sources and rule.source != "estimate":
                     self._at("error", "disease", ident, f"red flag {rule.id}: source {rule.source!r} is not among sources")
                 try:

@@ -198,15 +198,11 @@ class Fusion:
     """The sealed linear ranker with its calibration."""
 
     def __init__(self, sealed: Mapping[str, Any]) -> None:
-        unknown = set(sealed["features"]) - set(FEATURES)
-        if unknown:
-            raise ValueError(f"fusion.json was fitted on features that are no longer made: {sorted(unknown)}")
-        # a feature that came after the file was sealed weighs nothing
-        fitted = {name: place for place, name in enumerate(sealed["features"])}
-        self.mean, self.scale, self.weights = (
-            np.array([float(sealed[key][fitted[name]]) if name in fitted else absent for name in FEATURES])
-            for key, absent in (("mean", 0.0), ("scale", 1.0), ("weights", 0.0))
-        )
+        if tuple(sealed["features"]) != FEATURES:
+            raise ValueError("fusion.json was fitted on other features")
+        self.mean = np.array(sealed["mean"])
+        self.scale = np.array(sealed["scale"])
+        self.weights = np.array(sealed["weights"])
         self.bias = float(sealed["bias"])
         self.slope = float(sealed["calibration"]["slope"])
         self.offset = float(sealed["calibration"]["offset"])

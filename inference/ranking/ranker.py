@@ -19,7 +19,7 @@ from inference.ranking.broad_names import read as read_balances
 from inference.ranking.classes import CLASSES, divided, marks_of, words_of
 from inference.ranking.classes import read as read_classes
 from inference.ranking.danger import SUSPECTS, danger_flag
-from inference.ranking.fusion import Fusion, PartScores, features, pool, unfitted
+from inference.ranking.fusion import FEATURES, Fusion, PartScores, features, pool, unfitted
 from inference.ranking.lexical import LEXICAL, Lexical
 from inference.ranking.names import NameIndex
 from inference.ranking.next_steps import next_steps
@@ -38,8 +38,6 @@ FUSION = "fusion.json"
 NO_COMPLAINT = frozenset({"asymptomatic_finding"})
 """Findings that say there is nothing to report."""
 MOST_OPTIONS, UNKNOWN_SHARE = 6, 0.3
-NO_ENTRY = -2.5
-"""How far behind the first a thin entry is taken to lie, of which the entries' probabilities say nothing."""
 _EVIDENCE = 6
 _MIN_CHINESE = 2
 
@@ -148,12 +146,11 @@ class Ranker:
             return [(names[i], self.names.find(names[i]), float(share[i])) for i in np.argsort(-share, kind="stable").tolist()]
         found = [self.names.find(name) for name in names]
         classes = len(names) > MOST_OPTIONS and sum(target is None for target in found) > UNKNOWN_SHARE * len(names)
-        total = np.zeros(len(names))
-        if not classes:
-            parts = self.option_parts(names, scores, vector)
-            total = parts @ np.array([self.fusion.options.get(part, 0.0) for part in OPTION_PARTS])
-        elif self.semantic is not None and vector is not None:
-            total = self.semantic.name_score(vector, list(names)) / max(float(scores.semantic.std()), 1e-6)
+        if classes:
+            total = self.name_cosines(names, scores, vector)
+        else:
+            weights = np.array([self.fusion.options.get(part, 0.0) for part in OPTION_PARTS])
+            total = self.option_parts(names, scores, vector) @ weights
         share = np.exp(total - total.max())
         share /= share.sum()
         taught = self.classes.covering(names) if self.classes is not None and vector is not None else None
@@ -162,20 +159,23 @@ class Ranker:
         order = np.argsort(-share, kind="stable")
         return [(names[i], found[i], float(share[i])) for i in order.tolist()]
 
+    def name_cosines(self, names: Sequence[str], scores: PartScores, vector: npt.NDArray[np.float32] | None) -> Vector:
+        """(names,): cosine of each name's words with the record, in spreads of all targets' scores; zero without a bundle."""
+        if self.semantic is None or vector is None:
+            return np.zeros(len(names))
+        return np.asarray(self.semantic.name_score(vector, list(names)) / max(float(scores.semantic.std()), 1e-6))
+
     def option_parts(self, names: Sequence[str], scores: PartScores, vector: npt.NDArray[np.float32] | None) -> Vector:
-        """(names, OPTION_PARTS): cosine of each name's words in spreads of all targets' scores, and what the parts say of its entries."""
+        """(names, OPTION_PARTS): each name's words, and what the parts say of the entries that it stands for."""
         shared = self.option_shares(names)
-        columns = {part: np.zeros(len(names)) for part in OPTION_PARTS}
-        if self.semantic is not None and vector is not None:
-            columns["name"] = self.semantic.name_score(vector, list(names)) / max(float(scores.semantic.std()), 1e-6)
-        if scores.taught.any():
-            columns["taught"] = logits_of_names(scores.taught, shared)
-        columns["lexical"] = shared @ scores.lexical / max(float(scores.lexical.std()), 1e-6)
-        if len(scores.probabilistic):
-            gaps = np.full(len(self.targets), NO_ENTRY)
-            gaps[: len(scores.probabilistic)] = np.clip((scores.probabilistic - scores.probabilistic.max()) / 3.0, -6, 0)
-            columns["probabilistic"] = shared @ gaps
-        columns["fused"] = logits_of_names(self.fusion.logits(features(scores, np.arange(len(self.targets)))), shared)
+        matrix = features(scores, np.arange(len(self.targets)))
+        columns = {
+            "name": self.name_cosines(names, scores, vector),
+            "taught": logits_of_names(scores.taught, shared),
+            "lexical": shared @ matrix[:, FEATURES.index("lexical_z")],
+            "probabilistic": shared @ matrix[:, FEATURES.index("probabilistic_gap")],
+            "fused": logits_of_names(self.fusion.logits(matrix), shared),
+        }
         return np.column_stack([columns[part] for part in OPTION_PARTS])
 
     def option_places(self, names: Sequence[str]) -> list[int | None]:
@@ -201,8 +201,7 @@ class Ranker:
         if self._groups is None or self._groups[0] != asked:
             self._groups = asked, entries_of(asked, self.kb, self.names, self.index)
         logits = self.fusion.logits(features(scores, np.arange(len(self.targets))))
-        cosines = self.semantic.name_score(vector, list(names)) / max(float(scores.semantic.std()), 1e-6)
-        return log_shares(logits, self._groups[1]), cosines
+        return log_shares(logits, self._groups[1]), self.name_cosines(names, scores, vector)
 
     # -- answers ---------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,8 @@ class DialogueReader:
     """Finds answered questions; the words are data (`lexicon/turns.yaml`)."""
 
     def __init__(self, turns: WordLists) -> None:
-        """Take the lists `asks`, `replies`, `fillers`, `no`, `unknown`, `yes`, `over`, `had`, `of_kin`, `of_recovery`, `of_past`."""
+        """Take the lists `asks`, `replies`, `fillers`, `no`, `unknown`, `yes`, `over`, `had`, `of_kin`, `of_recovery`, `of_past`,
+        `denied_again`, `all_of_them`, `answerers`, `answered`, `asks_whether`, `bare_no`."""
         self._turn = re.compile(
             rf"(?:^|(?<=[\s。；;！!？?，,\"]))(?:(?P<asks>{turns.any_of('asks')})|{turns.any_of('replies')})\s?:", re.MULTILINE
         )
@@ -37,15 +38,15 @@ class DialogueReader:
         fill = rf"(?:{turns.any_of('fillers')}[，,\s]?)*"
         self._unknown = re.compile(rf"\s*{fill}(?P<word>{turns.any_of('unknown')})")
         self._no = re.compile(rf"\s*{fill}(?P<word>{turns.any_of('no')})")
-        self._repeats_no = re.compile(r"\s*[^，,。；;\n]{1,6}?(?P<word>没有|没得|没|无)(?=\s?(?:$|[，,。；;\n]))")
+        self._repeats_no = re.compile(rf"\s*[^，,。；;\n]{{1,6}}?(?P<word>{turns.any_of('denied_again')})(?=\s?(?:$|[，,。；;\n]))")
         self._yes = re.compile(rf"\s*[^，,。；;\n]{{0,6}}?(?P<word>(?<![没未无不]){turns.any_of('yes')})")
-        self._all = re.compile(rf"\s*{fill}(?:都|全|一概)")
+        self._all = re.compile(rf"\s*{fill}{turns.any_of('all_of_them')}")
         self._over, self._had, self._of_kin = turns.compiled("over"), turns.compiled("had"), turns.compiled("of_kin")
         self._of_recovery, self._of_past = turns.compiled("of_recovery"), turns.compiled("of_past")
         self._bare = re.compile(
             rf"(?P<question>[^。；;\n！!？?]{{1,30}}{turns.any_of('asks_whether')}[^。；;\n！!？?，,]{{0,6}}[？?]|[^。；;\n！!？?]{{1,30}}(?:吗|么|没有?|不)[？?]|(?<![^，,。；;、\s！!？?])[^，,。；;\n！!？?]{{1,8}}[？?](?=\s?[无没否]))"
             rf"\s?(?P<word>{turns.any_of('bare_no')})(?=\s?(?:$|[，,。；;、\n]))"
-            rf"|(?P<question2>问[^。；;\n！!？?:]{{1,30}})[，,](?:患者|病人|家属|其|他|她)?(?:说|答|诉|称|回答|答复|回)(?P<word2>{turns.any_of('bare_no')})(?=\s?(?:$|[，,。；;、\n]))"
+            rf"|(?P<question2>问[^。；;\n！!？?:]{{1,30}})[，,]{turns.any_of('answerers')}?{turns.any_of('answered')}(?P<word2>{turns.any_of('bare_no')})(?=\s?(?:$|[，,。；;、\n]))"
         )
 
     def __call__(self, text: str) -> list[Answered]:

@@ -43,6 +43,12 @@ def content(tmp_path: Path, findings: str = FINDINGS, disease: str = DISEASE, na
     return Content((tmp_path,))
 
 
+def test_a_red_flag_id_is_used_once(tmp_path: Path) -> None:
+    rule = DISEASE[DISEASE.index("  - {id: cold_high") :]
+    said = [i.message for i in content(tmp_path, disease=DISEASE + rule).check() if i.severity == "error"]
+    assert said == ["red flag cold_high is also defined in cold: rename one"]
+
+
 def test_good_content_compiles(tmp_path: Path) -> None:
     made = content(tmp_path)
     assert [i for i in made.check() if i.severity == "error"] == []

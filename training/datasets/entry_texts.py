@@ -48,7 +48,7 @@ def danger_of(row: dict[str, Any], kb: KnowledgeBase) -> bool | None:
     return any(known)
 
 
-def entries_of(labels: Sequence[str], kb: KnowledgeBase) -> list[str]:
+def entries_of_labels(labels: Sequence[str], kb: KnowledgeBase) -> list[str]:
     """The entries, full or thin, that labels stand for, each once; a category stands for its first entry."""
     found: dict[str, None] = {}
     for label in labels:
@@ -60,16 +60,16 @@ def entries_of(labels: Sequence[str], kb: KnowledgeBase) -> list[str]:
 
 def differential_of(row: dict[str, Any], kb: KnowledgeBase) -> tuple[str, ...]:
     """What stands in the differential of a row's own list, else of its main entry, and is none of its diagnoses."""
-    shown = entries_of(row["labels"], kb)
+    shown = entries_of_labels(row["labels"], kb)
     listed = row["differential"] or (kb.diseases[shown[0]].entry["differential"] if shown and shown[0] in kb.diseases else ())
-    return tuple(entry for entry in entries_of(list(listed), kb) if entry not in shown)
+    return tuple(entry for entry in entries_of_labels(list(listed), kb) if entry not in shown)
 
 
 def second_looks(rows: Iterable[dict[str, Any]], kb: KnowledgeBase) -> Iterator[EntryText]:
     """What long records tell beyond their rendering, with all their diagnoses alike: the past and the tests name the further ones."""
     for row in rows:
         if row["split"] == "train" and row["source"] in BANKED and row["second"]:
-            shown = entries_of(row["labels"], kb)
+            shown = entries_of_labels(row["labels"], kb)
             if shown:
                 yield EntryText(row["source"], row["second"], tuple(row["findings"]), tuple((entry, 1.0) for entry in shown), 1.0)
 
@@ -86,7 +86,7 @@ def entry_texts(rows: Iterable[dict[str, Any]], kb: KnowledgeBase) -> Iterator[E
     for row in rows:
         if row["split"] != "train" or row["source"] not in (*BANKED, "synthesised", "calm"):
             continue
-        shown = entries_of(row["labels"], kb)[: 1 if row["source"] == "admission" else MOST_LABELS]
+        shown = entries_of_labels(row["labels"], kb)[: 1 if row["source"] == "admission" else MOST_LABELS]
         found = {entry: FURTHER_WEIGHT if place else 1.0 for place, entry in enumerate(shown)}
         if found or row["source"] == "calm":
             yield EntryText(

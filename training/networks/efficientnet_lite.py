@@ -179,12 +179,13 @@ class FundusNet(nn.Module):
         heads = (self.grade, self.grade_spread, self.lesion_in, self.lesion_out)
         return [self.lesion_weight, *(p for head in heads for p in head.parameters())]
 
-    def from_lower(self, lower: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """From stride-8 activations (n, 40, h/8, w/8).
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalised photographs (n, 3, h, w).
 
         Returns:
             cumulative logits (n, 4), lesion logits (n, 4, h/8, w/8), pooled features (n, 1280).
         """
+        lower = self.backbone.lower(x)
         middle = self.backbone.middle(lower)
         pooled = self.backbone.upper(middle).mean((2, 3))
         raised = F.interpolate(middle, size=lower.shape[-2:], mode="bilinear", align_corners=False)
@@ -194,10 +195,6 @@ class FundusNet(nn.Module):
         read = self.grade(self.dropout(pooled)) + self.grade_spread(self.dropout(spread(middle)))
         logits = read.float() + peak @ F.softplus(self.lesion_weight)
         return logits, maps, pooled
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(n, 3, h, w) normalised photographs to what `from_lower` returns."""
-        return self.from_lower(self.backbone.lower(x))
 
 
 def spread(activations: Tensor) -> Tensor:

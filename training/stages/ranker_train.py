@@ -46,8 +46,6 @@ FOLDER = Path("build/training/ranker")
 WEIGHTS = Path("weights") / "bge-small-zh-v1.5"
 ROWS_A_PASS = {"cpu": 16, "cuda": 128}
 """Texts encoded at once: few on a processor, where padding costs more than a pass."""
-PROBED_OF = 1400
-"""About how many authored development records there are; every n-th is probed."""
 CLASS_SOURCES = ("triage", "mz10", "mz4", "dxy")
 
 
@@ -184,7 +182,8 @@ class Trainer:
         tokenizer.no_truncation()
         self.tokenizer = tokenizer
         self.views = Texts.of(tokenizer, self.view_texts, parameters.max_view_tokens)
-        held = [row for row in every if row["split"] == "authored_dev" and row["labels"]][:: max(1, PROBED_OF // max(1, parameters.probed))]
+        held = [row for row in every if row["split"] == "authored_dev" and row["labels"]]
+        held = held[:: max(1, len(held) // max(1, parameters.probed))]
         self.probe_labels = [row["labels"][0] for row in held]
         self.probe_texts = Texts.of(tokenizer, [row["text"] for row in held], parameters.max_query_tokens)
         self.rows = rows
@@ -323,11 +322,10 @@ class Trainer:
         """Softmax over the centres of all diseases, further diagnoses with a small share."""
         share = torch.zeros(len(rows), len(self.target_number))
         for place, i in enumerate(rows):
-            _, labels = self._positive(self.rows[i])
-            for position, label in enumerate(dict.fromkeys(labels)):
-                share[place, self.target_number[label]] = (
-                    1.0 if len(labels) == 1 else self.p.further_share / (len(labels) - 1) if position else 1.0 - self.p.further_share
-                )
+            labels = list(dict.fromkeys(self._positive(self.rows[i])[1]))
+            for position, label in enumerate(labels):
+                further = self.p.further_share / max(1, len(labels) - 1)
+                share[place, self.target_number[label]] = further if position else 1.0 - self.p.further_share * (len(labels) > 1)
         share = share.to(self.device)
         logits = queries @ torch.nn.functional.normalize(self.centres, dim=1).T / self.p.temperature
         judged = share.sum(1)
