@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from data_contracts.screen import ScreenResult
+from inference.fundus.decode import decode
 from inference.fundus.model import cumulative
 from inference.fundus.screener import Screener
 from models.bundle import Bundle
@@ -56,6 +59,41 @@ def through_bundle(root: Path, bundle: Path, limit: int) -> dict[str, Any]:
     }
 
 
+def altered(data: bytes) -> dict[str, bytes]:
+    """The same photograph under a black border, at twice and at two thirds of its size, and saved again as JPEG of quality 75."""
+    rgb = decode(data).rgb
+    bordered = Image.new("RGB", (rgb.width + 160, rgb.height + 90))
+    bordered.paste(rgb, (90, 40))
+    pictures = {
+        "border": bordered,
+        "twice_the_size": rgb.resize((rgb.width * 2, rgb.height * 2), Image.Resampling.BICUBIC),
+        "two_thirds": rgb.resize((rgb.width * 2 // 3, rgb.height * 2 // 3), Image.Resampling.BICUBIC),
+        "jpeg_75": rgb,
+    }
+    found = {}
+    for name, picture in pictures.items():
+        stream = io.BytesIO()
+        picture.save(stream, **({"format": "JPEG", "quality": 75} if name == "jpeg_75" else {"format": "PNG"}))
+        found[name] = stream.getvalue()
+    return found
+
+
+def same_photograph(root: Path, bundle: Path, each: int = 14) -> dict[str, Any]:
+    """Mean and largest change of the referable probability when `each` photographs of every source are altered."""
+    screener = Screener(Bundle.open(bundle))
+    changes: dict[str, list[float]] = {}
+    for source in GRADED_SOURCES:
+        photographs = [data for _, _, data in read_photographs(root, (source,))]
+        for data in photographs[:: max(1, len(photographs) // each)][:each]:
+            plain = screener.read(data).grading.at_least[1]
+            for name, other in altered(data).items():
+                changes.setdefault(name, []).append(abs(screener.read(other).grading.at_least[1] - plain))
+    return {
+        name: {"photographs": len(found), "mean": rounded(float(np.mean(found))), "largest": rounded(max(found))}
+        for name, found in changes.items()
+    }
+
+
 def parity(root: Path, bundle: Path, work: Path, limit: int) -> dict[str, Any]:
     """Largest and mean difference of the referable probability between the bundle and the training network."""
     screener = Screener(Bundle.open(bundle))
@@ -88,6 +126,7 @@ def main() -> None:
         "command": "python -m training.stages.fundus_verify",
         "version": Bundle.open(options.bundle).version,
         **through_bundle(root, options.bundle, options.every),
+        "same_photograph": same_photograph(root, options.bundle),
         "onnx_against_training": parity(root, options.bundle, work, options.every * 4),
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
